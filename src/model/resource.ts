@@ -1,0 +1,73 @@
+// Resource agents as both the edge and the core see them. The edge reports, the core judges.
+
+export type ResourceAction = 'start' | 'stop' | 'status';
+
+/** One entry of a haresources line: `Filesystem::/dev/drbd0::/data` is script `Filesystem`, two args. */
+export interface Resource {
+  /** The word as written in haresources; a bare address stays as written. */
+  readonly word: string;
+  /** File name of the agent; `IPaddr` for a bare address. */
+  readonly script: string;
+  /** The parts after each `::`; empty parts vanish. */
+  readonly args: readonly string[];
+}
+
+/** One line of haresources: started left to right, stopped right to left. */
+export interface ResourceGroup {
+  /** The first resource word of the line; unique in the file. */
+  readonly key: string;
+  /** Lower-case name of the node named first on the line. */
+  readonly home: string;
+  readonly resources: readonly Resource[];
+  readonly source: {readonly line: number};
+}
+
+export interface ResourceTimeouts {
+  readonly startMs: number;
+  readonly stopMs: number;
+  readonly statusMs: number;
+}
+
+/** Anything executable in resource.d, init.d or a systemd unit is called as `NAME [ARG...] start|stop|status`. */
+export interface ResourceCall {
+  /** Key of the group. */
+  readonly group: string;
+  /** Position in the group, 0 first. */
+  readonly index: number;
+  readonly resource: Resource;
+  readonly action: ResourceAction;
+  /** Then SIGTERM to the process group; SIGKILL follows killDelayMs later. */
+  readonly timeoutMs: number;
+  readonly killDelayMs: number;
+}
+
+/** Everything the runtime saw of one call. It draws no conclusion. */
+export interface ResourceExit {
+  /** undefined: killed by a signal, or could not be run. */
+  readonly code: number | undefined;
+  /** stdout, bounded (65536 bytes). */
+  readonly output: string;
+  readonly timedOut: boolean;
+  /** The agent was not found or could not be executed. */
+  readonly missing: boolean;
+  readonly tookMs: number;
+}
+
+export type Verdict = 'running' | 'stopped' | 'done' | 'failed' | 'unknown';
+
+/**
+ * R1 scripts answer `status` with words, not with an exit code (resource-engine.md 3.4); `not running` also contains
+ * `running`. Agents that print nothing are judged by LSB exit codes: 0 running, 3 or 7 stopped.
+ */
+export function judge(action: ResourceAction, exit: ResourceExit): Verdict {
+  if (action !== 'status') return exit.code === 0 && !exit.timedOut ? 'done' : 'failed';
+  if (exit.timedOut || exit.missing || exit.code === undefined) return 'unknown';
+  if (exit.output.trim() === '') return judgeByCode(exit.code);
+  if (/[Nn][Oo][Tt] [Rr]unning|[Nn][Oo][Tt] [^\n]*[Rr]unning/.test(exit.output)) return 'stopped';
+  return /[Rr]unning|OK/.test(exit.output) ? 'running' : 'stopped';
+}
+
+function judgeByCode(code: number): Verdict {
+  if (code === 0) return 'running';
+  return code === 3 || code === 7 ? 'stopped' : 'unknown';
+}
