@@ -35,8 +35,6 @@ export type ManagerEffect =
   | {readonly type: 'cancel-script'; readonly id: number}
   | {readonly type: 'fence'; readonly id: number; readonly node: NodeName}
   | {readonly type: 'reply'; readonly id: number; readonly reply: ControlReply}
-  /** Ownership facts worth keeping over a crash; what follows in the list waits until they are on disk or failed. */
-  | {readonly type: 'persist'; readonly facts: PersistedFacts}
   | {readonly type: 'log'; readonly record: LogRecord}
   /** For API clients (hand on as the real daemon does) and rc.d hooks. */
   | {readonly type: 'publish'; readonly message: Message}
@@ -48,9 +46,3 @@ export type ManagerEffect =
   | {readonly type: 'reboot-node'; readonly reason: string}
   /** The last effect: leave the process. */
   | {readonly type: 'exit'; readonly status: number};
-
-export interface PersistedFacts {
-  /** Claim numbers by group key, docs/adr on ownership. */
-  readonly claims: Readonly<Record<string, number>>;
-  readonly failCounts: Readonly<Record<string, number>>;
-}

@@ -13,8 +13,6 @@ export interface Paths {
   readonly fifo: string;
   readonly generationFile: string;
   readonly uuidFile: string;
-  /** Last known ownership, ours. */
-  readonly stateFile: string;
   /** The client API socket of Heartbeat 3.0.6. */
   readonly registerSocket: string;
   /** Our own control socket. */
@@ -39,7 +37,6 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>, 
     fifo: `${varLibDir}/fifo`,
     generationFile: `${varLibDir}/hb_generation`,
     uuidFile: `${varLibDir}/hb_uuid`,
-    stateFile: `${varLibDir}/systole-state.json`,
     registerSocket: `${runDir}/register`,
     controlSocket: `${runDir}/systole`,
     agentDirs: [`${haDir}/resource.d`, '/etc/init.d', `${packageDir}/resource.d`],

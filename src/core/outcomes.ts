@@ -1,0 +1,92 @@
+// What failures and measurements of a group mean: give up and offer it, recover locally, or stay blocked. Every rule
+// has a bound; the numbers are documented in docs/operating.md.
+
+import {type Draft, say} from './draft.js';
+import {scheduleMonitor, setGoal} from './goals.js';
+import type {GroupState} from './state.js';
+
+/** Local recoveries of a group in this time before it is handed over. */
+const RECOVERIES_MAX = 3;
+const RECOVERY_WINDOW_MS = 600_000;
+/** Rounds without a verdict (time-outs) before a resource counts as dead. */
+const UNKNOWN_ROUNDS_MAX = 3;
+/** A blocked group is tried again this often. */
+const BLOCKED_RETRY_MS = 30_000;
+
+/** A start failed: release the whole group, remember the failure, let the peer have it. */
+export function giveUp(draft: Draft, group: GroupState, why: string): void {
+  const {failureExpiryMs, failureExpiryMaxMs} = draft.state.config.systole;
+  group.isFailed = true;
+  group.failCount += 1;
+  group.lastError = why;
+  const waitMs = Math.min(failureExpiryMs * 2 ** Math.min(group.failCount - 1, 20), failureExpiryMaxMs);
+  group.retryAtMs = draft.now.monoMs + waitMs;
+  const {key} = group.definition;
+  say(draft, 'CRIT', 'GROUP_GIVEN_UP', `Giving up resources due to failure of ${why}`, {
+    group: key,
+    failCount: group.failCount,
+  });
+  setGoal(draft, group, 'stop');
+}
+
+/** All stop attempts failed and it may still run: nobody else may start it. */
+export function stopFailed(draft: Draft, group: GroupState): void {
+  const {systole} = draft.state.config;
+  const isNew = group.state !== 'blocked';
+  group.state = 'blocked';
+  group.attempts = systole.stopRetries;
+  group.pauseUntilMs = draft.now.monoMs + BLOCKED_RETRY_MS;
+  if (!isNew) return;
+  const text = `Resource group ${group.definition.key} cannot be stopped (${group.lastError ?? 'no reason given'}): it stays with this node`;
+  say(draft, 'CRIT', 'GROUP_BLOCKED', text, {group: group.definition.key});
+  if (systole.stopFailure === 'reboot') {
+    draft.effects.push({type: 'reboot-node', reason: `resource group ${group.definition.key} cannot be stopped`});
+  }
+}
+
+/** The first measurement after a start of the daemon, or of a new group. */
+export function measured(draft: Draft, group: GroupState): void {
+  const runs = group.resources.filter((each) => each !== 'stopped').length;
+  if (runs === 0) {
+    group.state = 'stopped';
+    return;
+  }
+  group.state = 'running';
+  group.sinceMs = draft.now.monoMs;
+  scheduleMonitor(draft, group);
+  const {key} = group.definition;
+  const text =
+    runs === group.resources.length
+      ? `Resource group ${key} is running already: it is kept`
+      : `Resource group ${key} is running in part (${runs} of ${group.resources.length})`;
+  say(draft, 'WARN', 'GROUP_FOUND_RUNNING', text, {group: key, running: runs});
+}
+
+/** All resources found running in the last measurement? */
+export function isWhole(group: GroupState): boolean {
+  return group.resources.every((each) => each === 'running');
+}
+
+export function monitored(draft: Draft, group: GroupState): void {
+  scheduleMonitor(draft, group);
+  const stopped = group.resources.indexOf('stopped');
+  const unknown = group.resources.indexOf('unknown');
+  group.unknownRounds = unknown >= 0 ? group.unknownRounds + 1 : 0;
+  if (stopped >= 0) return recover(draft, group, {index: stopped, why: 'is not running although it should'});
+  if (group.unknownRounds < UNKNOWN_ROUNDS_MAX) return;
+  group.unknownRounds = 0;
+  recover(draft, group, {index: unknown, why: 'gave no status several times'});
+}
+
+function recover(draft: Draft, group: GroupState, found: {readonly index: number; readonly why: string}): void {
+  const word = group.definition.resources[found.index]?.word ?? group.definition.key;
+  const {monoMs} = draft.now;
+  group.recoveries = [...group.recoveries.filter((each) => monoMs - each < RECOVERY_WINDOW_MS), monoMs].slice(-8);
+  const data = {group: group.definition.key, recoveries: group.recoveries.length};
+  if (group.recoveries.length > RECOVERIES_MAX) {
+    say(draft, 'CRIT', 'RESOURCE_FLAPS', `${word} ${found.why}, ${RECOVERIES_MAX} restarts did not last`, data);
+    return giveUp(draft, group, word);
+  }
+  say(draft, 'ERROR', 'RESOURCE_DIED', `${word} ${found.why}: restarting it here`, data);
+  setGoal(draft, group, 'run');
+}

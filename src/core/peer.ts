@@ -1,0 +1,225 @@
+// What is known of the other node: alive or dead, real Heartbeat or Systole, what it owns, and whether it is proven
+// harmless. A node that dies in the middle of a release or a start counts as an owner (docs/adr/0002).
+
+import type {MessagingToManager} from '../model/channel.js';
+import type {NodeName, NodeStatus} from '../model/cluster.js';
+import {fieldOf, type Message} from '../model/message.js';
+import {readBeacon} from './beacon.js';
+import {becomeClassic} from './classic.js';
+import {type Draft, isAlive, nextId, say, send} from './draft.js';
+import {cancelStandby} from './standby.js';
+import type {Peer} from './state.js';
+
+const FENCE_RETRY_MS = 5_000;
+
+export function newPeer(name: NodeName): Peer {
+  return {
+    name,
+    status: 'init',
+    wasHeard: false,
+    kind: 'unknown',
+    hasLeft: false,
+    cleared: 'no',
+    fence: undefined,
+    ...unknownHoldings(),
+  };
+}
+
+function unknownHoldings() {
+  return {
+    incarnation: '',
+    version: 0,
+    phase: 'w',
+    configHash: '',
+    groups: {},
+    hold: 'none',
+    isStable: false,
+    releasing: 'none',
+    conflictSinceMs: undefined,
+  } as const;
+}
+
+type NodeChanged = Extract<MessagingToManager, {type: 'node-changed'}>;
+
+export function nodeChanged(draft: Draft, event: NodeChanged): void {
+  const {state} = draft;
+  state.nodes = state.nodes.map((node) => (node.name === event.node ? {...node, status: event.status} : node));
+  const {peer} = state;
+  if (peer === undefined || peer.name !== event.node) return;
+  const before = peer.status;
+  peer.wasHeard ||= event.wasHeard;
+  peer.status = event.status;
+  if (event.status === 'dead') return before === 'dead' ? undefined : peerDied(draft, peer);
+  if (!isAliveStatus(before) && isAliveStatus(event.status)) peerAppeared(draft, peer);
+}
+
+function isAliveStatus(status: NodeStatus): boolean {
+  return status === 'up' || status === 'active';
+}
+
+function peerAppeared(draft: Draft, peer: Peer): void {
+  peer.wasHeard = true;
+  peer.cleared = 'no';
+  peer.fence = undefined;
+  say(draft, 'info', 'PEER_ALIVE', `Node ${peer.name} is alive: waiting to hear what it owns`, {node: peer.name});
+}
+
+export function nodeRestarted(draft: Draft, node: NodeName): void {
+  const {peer, groups, classic} = draft.state;
+  if (peer?.name !== node) return;
+  Object.assign(peer, {kind: 'unknown', hasLeft: false, cleared: 'no', fence: undefined, ...unknownHoldings()});
+  classic.offered = {local: false, foreign: false};
+  cancelStandby(draft, `${node} was restarted`);
+  for (const group of groups) group.granted = undefined;
+}
+
+/** Same generation after we had called it dead: what it owns is told by its next status. */
+export function nodeReturned(draft: Draft, node: NodeName): void {
+  const {peer} = draft.state;
+  if (peer?.name !== node) return;
+  peer.hasLeft = false;
+  peer.cleared = 'no';
+  peer.fence = undefined;
+  peer.version = 0;
+  peer.isStable = false;
+}
+
+function peerDied(draft: Draft, peer: Peer): void {
+  const {state} = draft;
+  cancelStandby(draft, `${peer.name} died`);
+  const mayOwn = mayOwnSomething(draft, peer);
+  for (const group of state.groups) {
+    group.granted = undefined;
+    // Circumstances changed: this node may be the only one left.
+    if (group.isFailed) group.retryAtMs = draft.now.monoMs;
+  }
+  state.needsFailback = true;
+  peer.isStable = false;
+  if (peer.hasLeft || !mayOwn) return declareHarmless(draft, peer);
+  if (state.config.ha.stonith !== undefined) return fence(draft, peer, 0);
+  peer.cleared = 'yes';
+  say(draft, 'WARN', 'NO_STONITH', 'No STONITH device configured.', {node: peer.name});
+  say(draft, 'WARN', 'UNPROTECTED', 'Shared disks are not protected.');
+  announceFencing(draft, peer, 'n_stnth');
+  takeover(draft, peer);
+}
+
+function declareHarmless(draft: Draft, peer: Peer): void {
+  peer.cleared = 'yes';
+  say(draft, 'info', 'DEAD_GAVE_UP', `Dead node ${peer.name} gave up resources.`, {node: peer.name});
+  announceFencing(draft, peer, 'unneeded');
+  if (!peer.hasLeft) takeover(draft, peer);
+}
+
+function takeover(draft: Draft, peer: Peer): void {
+  if (draft.state.phase === 'leaving' || draft.state.phase === 'left') {
+    say(draft, 'info', 'TAKEOVER_CANCELLED', 'Resource takeover cancelled - shutdown in progress.');
+    return;
+  }
+  say(draft, 'info', 'TAKEOVER', `Resources being acquired from ${peer.name}.`, {node: peer.name});
+}
+
+/** May something of any group run on the dead peer? Never heard, released without proof, or granted: yes. */
+function mayOwnSomething(draft: Draft, peer: Peer): boolean {
+  if (!peer.wasHeard || peer.kind === 'unknown') return true;
+  if (draft.state.groups.some((group) => group.granted !== undefined)) return true;
+  if (peer.kind === 'classic') return peer.hold !== 'none' || peer.releasing !== 'none';
+  return Object.values(peer.groups).some((group) => 'usrpbi'.includes(group.state));
+}
+
+function announceFencing(draft: Draft, peer: Peer, result: string): void {
+  if (draft.state.isCommUp) send(draft, {t: 'stonith', node: peer.name, result});
+}
+
+function fence(draft: Draft, peer: Peer, tries: number): void {
+  const id = nextId(draft);
+  peer.cleared = 'fencing';
+  peer.fence = {id, retryAtMs: 0, tries: tries + 1};
+  say(draft, 'info', 'FENCING', `Resetting node ${peer.name}, attempt ${tries + 1}`, {node: peer.name});
+  draft.effects.push({type: 'fence', id, node: peer.name});
+}
+
+export function fencingFinished(
+  draft: Draft,
+  outcome: {readonly id: number; readonly ok: boolean; readonly text: string},
+): void {
+  const {peer} = draft.state;
+  if (peer?.fence?.id !== outcome.id || peer.cleared !== 'fencing') return;
+  if (outcome.ok) {
+    peer.cleared = 'yes';
+    peer.fence = undefined;
+    say(draft, 'info', 'FENCED', `node ${peer.name} was reset: ${outcome.text}`, {node: peer.name});
+    announceFencing(draft, peer, 'OK');
+    return takeover(draft, peer);
+  }
+  peer.fence = {...peer.fence, id: undefined, retryAtMs: draft.now.monoMs + FENCE_RETRY_MS};
+  const text = `STONITH of ${peer.name} failed.  Retrying... (${outcome.text})`;
+  say(draft, 'ERROR', 'FENCING_FAILED', text, {node: peer.name});
+  announceFencing(draft, peer, 'bad');
+}
+
+export function retryFencing(draft: Draft): void {
+  const {peer} = draft.state;
+  if (peer?.cleared !== 'fencing' || peer.fence === undefined || peer.fence.id !== undefined) return;
+  if (draft.now.monoMs >= peer.fence.retryAtMs) fence(draft, peer, peer.fence.tries);
+}
+
+/** A `status` of the peer: its beacon, or the lack of one. */
+export function heardStatus(draft: Draft, peer: Peer, message: Message): void {
+  const beacon = readBeacon(message);
+  if (beacon === undefined) {
+    if (peer.kind !== 'unknown' || fieldOf(message, 'st') !== 'active') return;
+    peer.kind = 'classic';
+    say(draft, 'info', 'PEER_CLASSIC', `Node ${peer.name} runs the original Heartbeat: its rules are kept`);
+    return becomeClassic(draft);
+  }
+  if (peer.kind === 'systole' && beacon.incarnation === peer.incarnation && beacon.version <= peer.version) return;
+  if (peer.kind !== 'systole') say(draft, 'info', 'PEER_SYSTOLE', `Node ${peer.name} runs Systole`);
+  if (beacon.configHash !== peer.configHash) compareConfiguration(draft, peer, beacon.configHash);
+  peer.kind = 'systole';
+  Object.assign(peer, beacon);
+  settleGrants(draft, peer);
+}
+
+function compareConfiguration(draft: Draft, peer: Peer, theirs: string): void {
+  const ours = draft.state.beacon.text.split(' ')[1];
+  if (ours === undefined || theirs === '' || theirs === ours) return;
+  const text = `haresources on ${peer.name} differs from the one here: groups may be left without an owner`;
+  say(draft, 'ERROR', 'HARESOURCES_DIFFER', text, {node: peer.name});
+}
+
+/** A grant ends when the peer took it, gave up on it, or started a new life without knowing of it. */
+function settleGrants(draft: Draft, peer: Peer): void {
+  for (const group of draft.state.groups) {
+    const theirs = peer.groups[group.definition.key]?.state;
+    if (group.granted === undefined) continue;
+    const isNewLife = group.granted.incarnation !== peer.incarnation;
+    if (isNewLife || theirs === undefined || 'srf'.includes(theirs)) group.granted = undefined;
+  }
+}
+
+/** The peer lives and did not take what was granted for long: it can be claimed again (by acknowledgement). */
+export function expireGrants(draft: Draft): void {
+  for (const group of draft.state.groups) {
+    if (group.granted !== undefined && draft.now.monoMs >= group.granted.untilMs) group.granted = undefined;
+  }
+}
+
+export function peerLeft(draft: Draft, peer: Peer): void {
+  peer.hold = 'none';
+  peer.releasing = 'none';
+  peer.hasLeft = true;
+  peer.cleared = 'yes';
+  draft.state.needsFailback = true;
+  cancelStandby(draft, `${peer.name} was stopped`);
+  for (const group of draft.state.groups) group.granted = undefined;
+  say(draft, 'info', 'PEER_LEFT', `Received shutdown notice from '${peer.name}'.`, {node: peer.name});
+  takeover(draft, peer);
+}
+
+/** The peer is settled: what it says it owns is final. */
+export function isPeerStable(draft: Draft): boolean {
+  const {peer} = draft.state;
+  if (!isAlive(peer) || peer.hasLeft) return false;
+  return peer.kind === 'systole' ? peer.phase === 's' : peer.isStable;
+}

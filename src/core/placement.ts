@@ -1,0 +1,155 @@
+// Decides for every group whether this node may start it, keeps it, or yields it (docs/adr/0002). Level-triggered: it
+// looks at the whole state after every event, so a lost or repeated message changes nothing. Safety does not rest on
+// both nodes agreeing whose turn it is: between living Systole nodes nothing is started before the peer granted it or
+// acknowledged the claim.
+
+import {classicPlacement, classicRelease} from './classic.js';
+import {type Draft, followsClassicRules, isAlive, isHome, isNice, ownsGroup, say} from './draft.js';
+import {setGoal} from './goals.js';
+import {isWhole} from './outcomes.js';
+import {inScope} from './scope.js';
+import type {GroupState, Peer, PeerGroup, Placement} from './state.js';
+
+/** States in which something of the group may run on the peer. */
+const OWNING = 'usrpb';
+
+export function placeGroups(draft: Draft): void {
+  for (const group of draft.state.groups) {
+    if (group.goal === 'measure') continue;
+    if (ownsGroup(group)) placeOwned(draft, group);
+    else placeUnowned(draft, group);
+  }
+}
+
+function placeOwned(draft: Draft, group: GroupState): void {
+  if (group.goal === 'stop') return;
+  if (group.isRemoved || group.nextDefinition?.resources.length === 0) return setGoal(draft, group, 'stop');
+  if (yields(draft, group)) return setGoal(draft, group, 'stop');
+  if (draft.state.phase !== 'stable') return;
+  if (isGivenAway(draft, group)) return setGoal(draft, group, 'stop');
+  // A group found running in part is completed by its owner.
+  if (group.state === 'running' && group.goal === 'idle' && !isWhole(group)) setGoal(draft, group, 'run');
+}
+
+function isGivenAway(draft: Draft, group: GroupState): boolean {
+  const {standby} = draft.state;
+  if (standby?.role === 'giver' && standby.keys.includes(group.definition.key)) return standby.step === 'releasing';
+  return followsClassicRules(draft) && isNice(draft) && classicRelease(draft, group);
+}
+
+/** Both run it: the higher claim keeps it, for its owner was told last by clients and data; a tie goes home. */
+function yields(draft: Draft, group: GroupState): boolean {
+  const {peer} = draft.state;
+  const theirs = isAlive(peer) && peer.kind === 'systole' ? peer.groups[group.definition.key] : undefined;
+  if (peer === undefined || theirs === undefined || !'srb'.includes(theirs.state)) {
+    group.isConflicting = false;
+    return false;
+  }
+  const isMine = group.claim > theirs.claim || (group.claim === theirs.claim && isPreferred(draft, group, peer));
+  if (!group.isConflicting) {
+    group.isConflicting = true;
+    const whose = isHome(draft, group) ? 'our' : 'foreign';
+    const decision = isMine ? `${peer.name} must yield` : 'this node yields';
+    const text = `Both machines own ${whose} resources! Group ${group.definition.key}: ${decision} (claim ${group.claim} here, ${theirs.claim} there)`;
+    say(draft, 'CRIT', 'TWO_OWNERS', text, {group: group.definition.key, mine: group.claim, theirs: theirs.claim});
+  }
+  return !isMine;
+}
+
+function isPreferred(draft: Draft, group: GroupState, peer: Peer): boolean {
+  if (isHome(draft, group)) return true;
+  return group.definition.home !== peer.name && draft.state.self < peer.name;
+}
+
+function placeUnowned(draft: Draft, group: GroupState): void {
+  if (group.goal !== 'idle') return;
+  const placement = placementOf(draft, group);
+  const theirs = draft.state.peer?.groups[group.definition.key];
+  if (placement.act === 'start') return begin(draft, group, theirs);
+  if (placement.act === 'claim' && !group.intends) {
+    group.intends = true;
+    group.claim = Math.max(group.claim, theirs?.claim ?? 0, theirs?.seen ?? 0) + 1;
+  }
+  if (placement.act === 'withdraw') group.intends = false;
+}
+
+function begin(draft: Draft, group: GroupState, theirs: PeerGroup | undefined): void {
+  if (!group.intends) group.claim = Math.max(group.claim, theirs?.claim ?? 0, theirs?.seen ?? 0) + 1;
+  group.intends = false;
+  group.granted = undefined;
+  group.isFailed = false;
+  setGoal(draft, group, 'run');
+}
+
+/** What may happen to a group that this node does not own; a pure question, also asked for `systole status`. */
+export function placementOf(draft: Draft, group: GroupState): Placement {
+  const {state} = draft;
+  const {peer} = state;
+  if (group.isRemoved) return waits(group, 'it is no longer in haresources');
+  if (state.phase !== 'stable') return waits(group, phaseReason(state.phase));
+  if (state.standby?.role === 'giver' && inScope(draft, group, state.standby)) {
+    return waits(group, 'it is being given to the other node');
+  }
+  if (peer === undefined) return retryOrWait(draft, group);
+  if (!isAlive(peer) || peer.hasLeft) {
+    if (peer.cleared === 'yes') return retryOrWait(draft, group);
+    return waits(
+      group,
+      peer.cleared === 'fencing' ? `waiting for the fencing of ${peer.name}` : `waiting for ${peer.name}`,
+    );
+  }
+  if (peer.kind === 'classic') return classicPlacement(draft, group);
+  if (peer.kind === 'unknown') return waits(group, `waiting to hear what ${peer.name} owns`);
+  return besideSystole(draft, group, peer);
+}
+
+function besideSystole(draft: Draft, group: GroupState, peer: Peer): Placement {
+  const theirs = peer.groups[group.definition.key];
+  // A group that the peer's haresources does not have cannot start there.
+  if (theirs === undefined) return retryOrWait(draft, group);
+  if (OWNING.includes(theirs.state)) return waits(group, `it is on ${peer.name}`);
+  if (peer.phase === 'l') return retryOrWait(draft, group);
+  if (theirs.state === 'g') return {act: 'start'};
+  if (group.granted !== undefined) return waits(group, `it was given to ${peer.name}`);
+  const turn = turnOf(draft, group, peer, theirs);
+  if (turn !== 'mine') return waits(group, turn);
+  if (theirs.state === 'i' && !isPreferred(draft, group, peer))
+    return waits(group, `${peer.name} is about to start it`);
+  if (group.intends && theirs.seen >= group.claim && theirs.state !== 'i') return {act: 'start'};
+  return {act: 'claim'};
+}
+
+/** Whose turn it is to start an unowned group when both nodes live: who has not failed, then the home node. */
+function turnOf(draft: Draft, group: GroupState, peer: Peer, theirs: PeerGroup): 'mine' | string {
+  const preferred = isPreferred(draft, group, peer);
+  const hasPeerFailed = theirs.state === 'f';
+  if (!group.isFailed) {
+    return hasPeerFailed || preferred ? 'mine' : `${peer.name} is its home and has not started it yet`;
+  }
+  if (!hasPeerFailed) return `it failed here (${group.lastError ?? 'no reason given'}), ${peer.name} may start it`;
+  const isFewer = group.failCount < theirs.fails || (group.failCount === theirs.fails && preferred);
+  if (!isFewer) return `it failed on both nodes; ${peer.name} tries next`;
+  return isRetryDue(draft, group) ? 'mine' : failedReason(group);
+}
+
+function retryOrWait(draft: Draft, group: GroupState): Placement {
+  if (!group.isFailed || isRetryDue(draft, group)) return {act: 'start'};
+  return waits(group, failedReason(group));
+}
+
+function isRetryDue(draft: Draft, group: GroupState): boolean {
+  return group.retryAtMs === undefined || draft.now.monoMs >= group.retryAtMs;
+}
+
+function failedReason(group: GroupState): string {
+  return `it failed to start ${group.failCount} times (${group.lastError ?? 'no reason given'}); it will be tried again`;
+}
+
+function waits(group: GroupState, reason: string): Placement {
+  return group.intends ? {act: 'withdraw', reason} : {act: 'wait', reason};
+}
+
+function phaseReason(phase: string): string {
+  if (phase === 'waiting') return 'communication is not up yet';
+  return phase === 'joining' ? 'this node is joining the cluster' : 'this node is leaving the cluster';
+}

@@ -1,0 +1,175 @@
+// Beginnings: of the manager, of a channel to messaging, of communication, of a new configuration. In each case what
+// runs is measured, never assumed.
+
+import type {MessagingToManager} from '../model/channel.js';
+import type {ClusterConfig} from '../model/config.js';
+import type {ResourceGroup} from '../model/resource.js';
+import type {Now} from '../model/time.js';
+import {noteHold} from './classic.js';
+import {type Draft, holdsClass, isNice, ownsGroup, say, send} from './draft.js';
+import {setGoal} from './goals.js';
+import {requestOwnGroups} from './legacy.js';
+import {heardStatus, newPeer} from './peer.js';
+import {sendHold} from './reports.js';
+import type {GroupState, ManagerState} from './state.js';
+
+export function initialState(config: ClusterConfig, now: Now): ManagerState {
+  const partner = partnerOf(config);
+  return {
+    config,
+    self: config.ha.node,
+    incarnation: Math.floor(now.wallMs).toString(16),
+    generation: 0,
+    isMessagingReady: false,
+    isCommUp: false,
+    isAdopted: false,
+    phase: 'waiting',
+    nodes: [],
+    peer: partner === undefined ? undefined : newPeer(partner),
+    groups: config.groups.map(groupOf),
+    classic: {
+      rstate: 'starting',
+      hold: {local: false, foreign: false},
+      acquireAtMs: undefined,
+      orphanSinceMs: undefined,
+      offered: {local: false, foreign: false},
+    },
+    standby: undefined,
+    pending: [],
+    needsFailback: false,
+    failbackAtMs: 0,
+    nextId: 0,
+    steppedMs: now.monoMs,
+    leaseAtMs: 0,
+    beacon: {text: '', version: 0},
+    reported: '',
+    exitAtMs: undefined,
+  };
+}
+
+/** R1 resources belong to a pair: the other home node, else the first other node. */
+function partnerOf(config: ClusterConfig): string | undefined {
+  const others = config.ha.nodes.filter((node) => node !== config.ha.node);
+  return others.find((node) => config.groups.some((group) => group.home === node)) ?? others[0];
+}
+
+export function groupOf(definition: ResourceGroup): GroupState {
+  return {
+    definition,
+    nextDefinition: undefined,
+    isRemoved: false,
+    state: 'unknown',
+    goal: 'measure',
+    resources: definition.resources.map(() => 'unknown'),
+    job: undefined,
+    cursor: 0,
+    isChecked: false,
+    attempts: 0,
+    pauseUntilMs: undefined,
+    sinceMs: 0,
+    claim: 0,
+    intends: false,
+    granted: undefined,
+    isFailed: false,
+    failCount: 0,
+    retryAtMs: undefined,
+    lastError: undefined,
+    monitorAtMs: undefined,
+    unknownRounds: 0,
+    recoveries: [],
+    isPermitted: false,
+    owesIpResponse: false,
+    isConflicting: false,
+  };
+}
+
+type Ready = Extract<MessagingToManager, {type: 'ready'}>;
+
+export function messagingReady(draft: Draft, event: Ready): void {
+  const {state} = draft;
+  const {view} = event;
+  state.isMessagingReady = true;
+  state.generation = event.generation;
+  state.nodes = [...view.nodes];
+  // The new messaging process knows no beacon of ours.
+  state.beacon = {...state.beacon, text: ''};
+  if (view.isCommUp && !state.isCommUp) adopt(draft);
+  if (!view.isCommUp) state.isCommUp = false;
+  const {peer} = state;
+  const node = view.nodes.find((each) => each.name === peer?.name);
+  if (peer === undefined || node === undefined) return;
+  peer.status = node.status;
+  peer.wasHeard ||= node.status === 'up' || node.status === 'active';
+  if (node.status === 'dead') peer.cleared = view.isCommUp ? 'yes' : 'no';
+  const report = view.lastReport[peer.name];
+  const status = view.lastStatus[peer.name];
+  if (status !== undefined) heardStatus(draft, peer, status);
+  if (report !== undefined) noteHold(peer, report);
+}
+
+/** This manager replaces one that died while the cluster went on. */
+function adopt(draft: Draft): void {
+  const {state} = draft;
+  state.isCommUp = true;
+  state.isAdopted = true;
+  if (state.phase === 'waiting') state.phase = 'joining';
+  say(draft, 'WARN', 'ADOPTED', 'The manager was restarted: resources are measured and kept');
+}
+
+export function commUp(draft: Draft): void {
+  const {state} = draft;
+  state.isCommUp = true;
+  say(draft, 'info', 'COMM_UP', 'Comm_now_up(): updating status to active', {groups: state.groups.length});
+  if (state.phase === 'leaving' || state.phase === 'left') return;
+  if (isNice(draft)) send(draft, {t: 'starting', sysv: '1'});
+  draft.effects.push({type: 'start-clients'});
+  if (state.phase === 'waiting') state.phase = 'joining';
+  if (state.phase === 'stable') sendHold(draft, {isStable: true});
+  requestOwnGroups(draft);
+}
+
+/** Everything is measured and the peer's holdings are known: this node may act. */
+export function becomeStable(draft: Draft): void {
+  const {state} = draft;
+  state.phase = 'stable';
+  if (state.isAdopted) {
+    state.classic.rstate = 'stable';
+    state.classic.hold = {local: holdsClass(draft, 'local'), foreign: holdsClass(draft, 'foreign')};
+    state.isAdopted = false;
+  }
+  say(draft, 'info', 'LOCAL_STABLE', 'local resource transition completed.');
+  // Towards a real peer its own machine has reported already, at the time its rules want it.
+  if (state.peer?.kind !== 'classic') sendHold(draft, {isStable: true});
+}
+
+export function configChanged(draft: Draft, config: ClusterConfig): void {
+  const {state} = draft;
+  state.config = config;
+  const kept = state.groups.map((group) => changed(draft, group, config));
+  const known = new Set(kept.map((group) => group.definition.key));
+  const added = config.groups.filter((group) => !known.has(group.key)).map(groupOf);
+  state.groups = [...kept, ...added];
+  const names = added.map((group) => group.definition.key).join(', ');
+  say(draft, 'info', 'CONFIG_CHANGED', `Configuration re-read${names === '' ? '' : `; new groups: ${names}`}`);
+}
+
+function changed(draft: Draft, group: GroupState, config: ClusterConfig): GroupState {
+  const next = config.groups.find((each) => each.key === group.definition.key);
+  if (next === undefined) {
+    say(draft, 'WARN', 'GROUP_REMOVED', `Group ${group.definition.key} is no longer in haresources: it is stopped`);
+    group.isRemoved = true;
+    if (ownsGroup(group)) setGoal(draft, group, 'stop');
+    return group;
+  }
+  group.isRemoved = false;
+  const isSame = JSON.stringify(next.resources) === JSON.stringify(group.definition.resources);
+  if (isSame || !ownsGroup(group)) return {...group, definition: next, resources: resourcesFor(group, isSame, next)};
+  const text = `Group ${next.key} changed in haresources: this takes effect when it is stopped here`;
+  say(draft, 'WARN', 'GROUP_CHANGED', text, {group: next.key});
+  group.nextDefinition = next;
+  return group;
+}
+
+function resourcesFor(group: GroupState, isSame: boolean, next: ResourceGroup): GroupState['resources'] {
+  return isSame ? group.resources : next.resources.map(() => 'stopped');
+}

@@ -1,0 +1,174 @@
+// The state of the manager's core: plain data that survives JSON.stringify. The step function works on a private copy,
+// so inside src/core these types are mutable; outside, ManagerState is only looked at.
+
+import type {Hold, NodeName, NodeStatus, NodeView, StandbyScope} from '../model/cluster.js';
+import type {ClusterConfig} from '../model/config.js';
+import type {GroupStateWord, ResourceStateWord} from '../model/control.js';
+import type {ResourceAction, ResourceGroup} from '../model/resource.js';
+
+export type Goal =
+  /** Nothing to do. */
+  | 'idle'
+  /** Ask every resource for its status: what is held is measured, never believed. */
+  | 'measure'
+  /** Like measure, of a running group. */
+  | 'monitor'
+  | 'run'
+  | 'stop';
+
+export interface Job {
+  id: number;
+  action: ResourceAction;
+  index: number;
+  sinceMs: number;
+  isCancelled: boolean;
+}
+
+export interface GroupState {
+  definition: ResourceGroup;
+  /** Waits for the group to stop; undefined: the definition did not change. */
+  nextDefinition: ResourceGroup | undefined;
+  /** No longer in haresources: forgotten once stopped. */
+  isRemoved: boolean;
+  state: GroupStateWord;
+  goal: Goal;
+  resources: ResourceStateWord[];
+  job: Job | undefined;
+  /** Position the worker is at. */
+  cursor: number;
+  /** The resource at the cursor was asked for its status in this pass. */
+  isChecked: boolean;
+  /** Failed stop attempts of the resource at the cursor. */
+  attempts: number;
+  /** When the worker may go on (stop retry); undefined: at once. */
+  pauseUntilMs: number | undefined;
+  sinceMs: number;
+  /** Number of the newest claim to ownership made here; the higher claim wins a conflict (docs/adr/0002). */
+  claim: number;
+  /** Announced, waiting for the peer's acknowledgement. */
+  intends: boolean;
+  /** Stopped here in the peer's favour. */
+  granted: {incarnation: string; untilMs: number} | undefined;
+  /** A start failed here; not tried again before retryAtMs unless circumstances change. */
+  isFailed: boolean;
+  failCount: number;
+  retryAtMs: number | undefined;
+  lastError: string | undefined;
+  monitorAtMs: number | undefined;
+  /** Consecutive monitor rounds without a verdict. */
+  unknownRounds: number;
+  /** Times (monoMs) of local recoveries, newest last, at most 8. */
+  recoveries: number[];
+  /** Legacy mode: the peer answered our ip-request. */
+  isPermitted: boolean;
+  /** Legacy mode: answer this ip-request when the group is stopped. */
+  owesIpResponse: boolean;
+  /** A conflict with the peer was reported; so that it is logged once. */
+  isConflicting: boolean;
+}
+
+/** What a Systole peer says of one group in its beacon. */
+export interface PeerGroup {
+  /** u unknown, 0 stopped, i intends, s starting, r running, p stopping, f failed, b blocked, g granted to us. */
+  state: string;
+  claim: number;
+  /** The newest claim of ours that it has seen. */
+  seen: number;
+  fails: number;
+}
+
+export interface Peer {
+  name: NodeName;
+  status: NodeStatus;
+  wasHeard: boolean;
+  kind: 'unknown' | 'systole' | 'classic';
+  /** Said goodbye (`shutdone`) and not come back yet. */
+  hasLeft: boolean;
+  /** Proven harmless, or the configuration cannot give proof and said so. */
+  cleared: 'no' | 'fencing' | 'yes';
+  fence: {id: number | undefined; retryAtMs: number; tries: number} | undefined;
+  /** Systole peers: from the beacon. */
+  incarnation: string;
+  version: number;
+  phase: string;
+  configHash: string;
+  groups: Record<string, PeerGroup>;
+  /** The last `resource` report. */
+  hold: Hold;
+  isStable: boolean;
+  /** Said it holds nothing while its stops may still run: still an owner of what it held before. */
+  releasing: Hold;
+  /** When both first claimed the same class; undefined: no conflict. */
+  conflictSinceMs: number | undefined;
+}
+
+/** The belief state machine that a real 3.0.6 peer expects of us (resource-engine.md 2). */
+export interface Classic {
+  rstate: 'starting' | 'both-starting' | 'received' | 'stable';
+  hold: {local: boolean; foreign: boolean};
+  /** Ten-second acquisition timer. */
+  acquireAtMs: number | undefined;
+  /** Nobody holds our own groups since. */
+  orphanSinceMs: number | undefined;
+  /** A failed class was offered already. */
+  offered: {local: boolean; foreign: boolean};
+}
+
+export interface Standby {
+  role: 'giver' | 'taker';
+  /** From the giver's point of view. */
+  scope: StandbyScope;
+  step: 'asked' | 'releasing' | 'acquiring' | 'waiting' | 'taking';
+  untilMs: number;
+  /** Giver: keys of the groups that it held and gives. */
+  keys: string[];
+  /** Without ask_resources on the wire (legacy mode). */
+  isSilent: boolean;
+}
+
+export interface PendingRequest {
+  id: number;
+  kind: 'standby' | 'takeover';
+  untilMs: number;
+}
+
+export type Phase = 'waiting' | 'joining' | 'stable' | 'leaving' | 'left';
+
+export interface ManagerState {
+  config: ClusterConfig;
+  self: NodeName;
+  /** Identifies this run of the manager for the peer. */
+  incarnation: string;
+  generation: number;
+  isMessagingReady: boolean;
+  isCommUp: boolean;
+  /** This manager replaced a dead one; true until it is stable. */
+  isAdopted: boolean;
+  phase: Phase;
+  nodes: NodeView[];
+  /** The other node of the pair; undefined: a cluster of one. */
+  peer: Peer | undefined;
+  groups: GroupState[];
+  classic: Classic;
+  standby: Standby | undefined;
+  pending: PendingRequest[];
+  needsFailback: boolean;
+  /** Earliest time of the next try of an automatic failback or offer. */
+  failbackAtMs: number;
+  nextId: number;
+  /** Time of the last step: deadlines up to it have been looked at. */
+  steppedMs: number;
+  leaseAtMs: number;
+  beacon: {text: string; version: number};
+  /** Last hold and stability sent in a `resource` report. */
+  reported: string;
+  /** When the process ends even if messaging never confirms its own end. */
+  exitAtMs: number | undefined;
+}
+
+/** What may happen to a group that this node does not own. */
+export type Placement =
+  | {readonly act: 'start'}
+  | {readonly act: 'claim'}
+  | {readonly act: 'withdraw'; readonly reason: string}
+  | {readonly act: 'wait'; readonly reason: string};

@@ -1,0 +1,171 @@
+// Works on one group at a time-step: left to right to start, right to left to stop, one script at a time, every call
+// with a time-out. It knows nothing of the peer; placement decides goals, the worker reports how far it came.
+
+import {timeoutOf} from '../model/config.js';
+import {judge, type ResourceAction, type ResourceExit} from '../model/resource.js';
+import {unreachable} from '../model/unreachable.js';
+import {assert} from './assert.js';
+import {type Draft, nextId, say} from './draft.js';
+import {scheduleMonitor} from './goals.js';
+import {giveUp, measured, monitored, stopFailed} from './outcomes.js';
+import type {Goal, GroupState} from './state.js';
+
+/** Runs the next script of every group that has something to do. */
+export function advanceAll(draft: Draft): void {
+  for (const group of draft.state.groups) advance(draft, group);
+}
+
+function advance(draft: Draft, group: GroupState): void {
+  if (group.goal === 'idle' || group.job !== undefined) return;
+  if (group.pauseUntilMs !== undefined) {
+    if (draft.now.monoMs < group.pauseUntilMs) return;
+    group.pauseUntilMs = undefined;
+  }
+  if (isFinished(group)) return finish(draft, group);
+  runScript(draft, group, nextAction(draft, group));
+}
+
+function isFinished(group: GroupState): boolean {
+  return group.goal === 'stop' ? group.cursor < 0 : group.cursor >= group.definition.resources.length;
+}
+
+function nextAction(draft: Draft, group: GroupState): ResourceAction {
+  if (group.goal === 'run') return group.isChecked ? 'start' : 'status';
+  // After the last allowed stop attempt the status decides whether the group is blocked.
+  if (group.goal === 'stop') return group.attempts > draft.state.config.systole.stopRetries ? 'status' : 'stop';
+  return 'status';
+}
+
+function runScript(draft: Draft, group: GroupState, action: ResourceAction): void {
+  const resource = group.definition.resources[group.cursor];
+  assert(resource !== undefined, `no resource ${group.cursor} in group ${group.definition.key}`);
+  const id = nextId(draft);
+  group.job = {id, action, index: group.cursor, sinceMs: draft.now.monoMs, isCancelled: false};
+  if (action === 'start') group.resources[group.cursor] = 'starting';
+  if (action === 'stop') group.resources[group.cursor] = 'stopping';
+  const {systole} = draft.state.config;
+  draft.effects.push({
+    type: 'run-script',
+    id,
+    call: {
+      group: group.definition.key,
+      index: group.cursor,
+      resource,
+      action,
+      timeoutMs: timeoutOf(systole, resource.script, action),
+      killDelayMs: systole.killDelayMs,
+    },
+  });
+}
+
+/** The outcome of a script. One that belongs to no job any more is ignored. */
+export function scriptExited(draft: Draft, outcome: {readonly id: number; readonly exit: ResourceExit}): void {
+  const group = draft.state.groups.find((each) => each.job?.id === outcome.id);
+  const job = group?.job;
+  if (group === undefined || job === undefined) return;
+  group.job = undefined;
+  const {exit} = outcome;
+  const isForGoal = job.index === group.cursor && suits(group.goal, job.action);
+  const verdict = judge(job.action, exit);
+  if (verdict === 'running' || verdict === 'stopped' || verdict === 'unknown') group.resources[job.index] = verdict;
+  else if (job.action === 'start') group.resources[job.index] = verdict === 'done' ? 'running' : 'failed';
+  else group.resources[job.index] = verdict === 'done' ? 'stopped' : 'failed';
+  // The goal changed while the script ran: what it found is recorded, the new goal goes on from its own beginning.
+  if (!isForGoal || job.isCancelled) return;
+  if (job.action === 'start') return startExited(draft, group, exit);
+  if (job.action === 'stop') return stopExited(draft, group, exit);
+  statusExited(draft, group, exit);
+}
+
+function suits(goal: Goal, action: ResourceAction): boolean {
+  if (goal === 'run') return action !== 'stop';
+  if (goal === 'stop') return action !== 'start';
+  return goal !== 'idle' && action === 'status';
+}
+
+function startExited(draft: Draft, group: GroupState, exit: ResourceExit): void {
+  if (judge('start', exit) === 'failed') return giveUp(draft, group, describe(group, exit));
+  group.cursor += 1;
+  group.isChecked = false;
+}
+
+function stopExited(draft: Draft, group: GroupState, exit: ResourceExit): void {
+  if (judge('stop', exit) === 'done') return stopNext(group);
+  group.attempts += 1;
+  group.lastError = describe(group, exit);
+  say(draft, 'ERROR', 'STOP_FAILED', `${group.lastError}, attempt ${group.attempts}`, {group: group.definition.key});
+  if (group.attempts <= draft.state.config.systole.stopRetries) {
+    group.pauseUntilMs = draft.now.monoMs + draft.state.config.systole.stopRetryDelayMs;
+  }
+}
+
+function stopNext(group: GroupState): void {
+  group.cursor -= 1;
+  group.attempts = 0;
+}
+
+function statusExited(draft: Draft, group: GroupState, exit: ResourceExit): void {
+  const verdict = judge('status', exit);
+  switch (group.goal) {
+    case 'run':
+      if (verdict === 'running') group.cursor += 1;
+      else group.isChecked = true;
+      return;
+    case 'stop':
+      if (verdict === 'running' || verdict === 'unknown') return stopFailed(draft, group);
+      say(draft, 'WARN', 'STOP_NOT_LSB', `${describe(group, exit)}: stop failed, yet it is stopped: not LSB-compliant`);
+      return stopNext(group);
+    case 'measure':
+    case 'monitor':
+      group.cursor += 1;
+      return;
+    case 'idle':
+      return;
+    default:
+      return unreachable(group.goal);
+  }
+}
+
+function describe(group: GroupState, exit: ResourceExit): string {
+  const index = Math.min(Math.max(group.cursor, 0), group.definition.resources.length - 1);
+  const resource = group.definition.resources[index];
+  const word = resource?.word ?? group.definition.key;
+  if (exit.missing) return `Cannot locate resource script ${resource?.script ?? word}`;
+  if (exit.timedOut) return `${word}: timed out after ${Math.round(exit.tookMs)} ms`;
+  return `${word}: return code ${exit.code ?? 'none (killed)'}`;
+}
+
+function finish(draft: Draft, group: GroupState): void {
+  const {goal} = group;
+  group.goal = 'idle';
+  if (goal === 'measure') return measured(draft, group);
+  if (goal === 'monitor') return monitored(draft, group);
+  if (goal === 'run') return started(draft, group);
+  stopped(draft, group);
+}
+
+function started(draft: Draft, group: GroupState): void {
+  const tookMs = Math.round(draft.now.monoMs - group.sinceMs);
+  group.state = 'running';
+  group.isFailed = false;
+  group.failCount = 0;
+  group.retryAtMs = undefined;
+  group.lastError = undefined;
+  group.granted = undefined;
+  scheduleMonitor(draft, group);
+  const text = `Resource group ${group.definition.key} is running, ${tookMs} ms`;
+  say(draft, 'info', 'GROUP_RUNNING', text, {group: group.definition.key, tookMs});
+}
+
+function stopped(draft: Draft, group: GroupState): void {
+  const tookMs = Math.round(draft.now.monoMs - group.sinceMs);
+  group.state = group.isFailed ? 'failed' : 'stopped';
+  group.monitorAtMs = undefined;
+  if (group.nextDefinition !== undefined) {
+    group.definition = group.nextDefinition;
+    group.nextDefinition = undefined;
+    group.resources = group.definition.resources.map(() => 'stopped');
+  }
+  const text = `Resource group ${group.definition.key} is stopped, ${tookMs} ms`;
+  say(draft, 'info', 'GROUP_STOPPED', text, {group: group.definition.key, tookMs});
+}
