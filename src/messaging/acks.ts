@@ -1,0 +1,44 @@
+// Acknowledgements (wire-protocol.md 4.3): one for every tenth number of a peer, and the bookkeeping of theirs.
+// Our own packets need no acknowledgement from us: nobody's bookkeeping counts it but the real daemon's own.
+
+import {log} from '../model/log.js';
+import {fieldOf, type Message, messageOf, parseHex} from '../model/message.js';
+import {send} from './send.js';
+import {type HistoryEntry, type NodeRecord, nodeOf, unacknowledged} from './state.js';
+import {change, changeNode, recordRarely, type Work} from './work.js';
+
+/** Acknowledged entries stay this long, because a request may be under way. */
+const ACKED_KEEP_MS = 2500;
+
+/** Sends an ack when a number that ends in the peer's trigger digit became complete. */
+export function maybeAck(work: Work, name: string): void {
+  const node = nodeOf(work.state, name);
+  if (!node || node.tracking.last === 0) return;
+  const {tracking, ackTrigger} = node;
+  const first = tracking.missing[0];
+  const complete = first ? first.seq - 1 : tracking.last;
+  const target = complete - ((((complete - ackTrigger) % 10) + 10) % 10);
+  if (target <= tracking.ackSent) return;
+  changeNode(work, name, {tracking: {...tracking, ackSent: target}});
+  send(work, messageOf({t: 'NS_ackmsg', dest: name, ackseq: target.toString(16)}));
+}
+
+export function ackArrived(work: Work, node: NodeRecord, message: Message): void {
+  const ackseq = parseHex(fieldOf(message, 'ackseq'));
+  const {highest} = work.state;
+  if (ackseq === undefined || ackseq > highest) {
+    recordRarely(work, node.name, log('ERROR', 'ACK_CORRUPT', `corrupted ackseq from ${node.name}`, {highest}));
+    return;
+  }
+  if (ackseq <= node.acked) return;
+  changeNode(work, node.name, {acked: ackseq});
+  forgetAcked(work);
+}
+
+function forgetAcked(work: Work): void {
+  const {state, now} = work;
+  const acked = state.highest - unacknowledged(state);
+  const isNeeded = (each: HistoryEntry) => each.seq > acked || now.monoMs - each.sentMs < ACKED_KEEP_MS;
+  const first = state.history.findIndex(isNeeded);
+  if (first !== 0) change(work, {history: first < 0 ? [] : state.history.slice(first)});
+}
