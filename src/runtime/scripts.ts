@@ -1,0 +1,102 @@
+// Runs resource agents for the core: one call in, one exit out, in the words of model/resource.ts. It draws no
+// conclusion from what it sees. Promises: every call yields exactly one exit, missing agents and time-outs included.
+
+import {type LogRecord, log} from '../model/log.js';
+import type {ResourceCall, ResourceExit} from '../model/resource.js';
+import {findAgent} from './agents.js';
+import {type ProgramExit, type RunningProgram, runProgram} from './run-program.js';
+import type {ScriptEnv} from './script-env.js';
+import type {ScriptJournal} from './script-journal.js';
+
+export interface ScriptRunnerOptions {
+  readonly agentDirs: readonly string[];
+  readonly log: (record: LogRecord) => void;
+  readonly env: ScriptEnv;
+  /** Remembers running scripts over a crash of this process; absent in one-shot tools. */
+  readonly journal?: ScriptJournal;
+}
+
+export interface ScriptRunner {
+  run(id: number, call: ResourceCall): Promise<ResourceExit>;
+  /** Ends a running call early; its exit still comes. Unknown ids are ignored. */
+  cancel(id: number): void;
+  useEnv(env: ScriptEnv): void;
+  readonly running: number;
+}
+
+export function createScriptRunner(options: ScriptRunnerOptions): ScriptRunner {
+  const running = new Map<number, RunningProgram>();
+  let env = options.env;
+  return {
+    async run(id, call) {
+      const agent = findAgent(options.agentDirs, call.resource.script);
+      if (!agent.found) return cannotRun(options, call, agent.reason);
+      const args = [...agent.leadingArgs, ...call.resource.args, call.action];
+      announce(options, call, agent.path, args);
+      const program = runProgram({
+        path: agent.path,
+        args,
+        env,
+        timeoutMs: call.timeoutMs,
+        killDelayMs: call.killDelayMs,
+        onErrorLine: (line) => options.log(log('info', 'SCRIPT_SAID', `${call.resource.word}: ${line}`, named(call))),
+      });
+      running.set(id, program);
+      if (program.pid !== undefined) options.journal?.started(program.pid);
+      const exit = await program.done;
+      if (program.pid !== undefined) options.journal?.ended(program.pid);
+      running.delete(id);
+      report(options, call, agent.path, args, exit);
+      return pick(exit);
+    },
+    cancel(id) {
+      running.get(id)?.cancel();
+    },
+    useEnv(next) {
+      env = next;
+    },
+    get running() {
+      return running.size;
+    },
+  };
+}
+
+function cannotRun(options: ScriptRunnerOptions, call: ResourceCall, reason: string): ResourceExit {
+  const {script} = call.resource;
+  options.log(log('ERROR', 'SCRIPT_MISSING', `Cannot locate resource script ${script}`, {...named(call), reason}));
+  return {code: undefined, output: '', timedOut: false, missing: true, tookMs: 0};
+}
+
+function announce(options: ScriptRunnerOptions, call: ResourceCall, path: string, args: readonly string[]): void {
+  // A status call is not news: the monitor makes one every few seconds.
+  const level = call.action === 'status' ? 'debug' : 'info';
+  options.log(log(level, 'SCRIPT_RUN', `Running ${[path, ...args].join(' ')}`, named(call)));
+}
+
+function report(
+  options: ScriptRunnerOptions,
+  call: ResourceCall,
+  path: string,
+  args: readonly string[],
+  exit: ProgramExit,
+): void {
+  const data = {...named(call), tookMs: Math.round(exit.tookMs)};
+  const line = [path, ...args].join(' ');
+  if (exit.timedOut) {
+    const text = `${line} did not end within ${Math.round(exit.tookMs)} ms; its process group was killed`;
+    options.log(log('ERROR', 'SCRIPT_TIMED_OUT', text, data));
+  } else if (exit.missing) {
+    options.log(log('ERROR', 'SCRIPT_MISSING', `Cannot execute ${path}`, data));
+  } else if (call.action !== 'status' && exit.code !== 0) {
+    const what = exit.code === undefined ? `Signal ${exit.signal ?? 'unknown'}` : `Return code ${exit.code}`;
+    options.log(log('ERROR', 'SCRIPT_FAILED', `${what} from ${path}`, data));
+  }
+}
+
+function named(call: ResourceCall): Record<string, string> {
+  return {group: call.group, resource: call.resource.word, action: call.action};
+}
+
+function pick({code, output, timedOut, missing, tookMs}: ProgramExit): ResourceExit {
+  return {code, output, timedOut, missing, tookMs};
+}
