@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import {chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, test} from '@jest/globals';
 import {type CrashReport, Recorder, writeCrashFile} from '../../src/runtime/crash.js';
-import {openFactsFile, readFacts} from '../../src/runtime/facts-file.js';
 
 let dir = '';
 beforeEach(() => {
@@ -57,31 +56,4 @@ test('a crash file is private, holds no secret, and replaces the oldest', () => 
   assert.equal(JSON.parse(text).events[0].event.message.keyring.keys[0].method, 'sha1');
   assert.equal(statSync(join(dir, names[0] ?? '')).mode & 0o777, 0o600);
   assert.equal(writeCrashFile('/dev/null/nowhere', report(1)), undefined);
-});
-
-test('facts survive; damage is told from absence', async () => {
-  const path = join(dir, 'lib/state.json');
-  assert.deepEqual(readFacts(path), {ok: true, facts: undefined});
-  const facts = {claims: {a: 3}, failCounts: {}};
-  const file = openFactsFile(path);
-  assert.equal(await file.persist(facts), undefined);
-  assert.deepEqual(readFacts(path), {ok: true, facts});
-  // Later facts win whatever the order in which writes end.
-  await Promise.all([1, 2, 3, 4].map((claim) => file.persist({claims: {a: claim}, failCounts: {}})));
-  assert.deepEqual(readFacts(path), {ok: true, facts: {claims: {a: 4}, failCounts: {}}});
-  for (const bad of ['', '{', '[]', '{"claims":{"a":"x"},"failCounts":{}}', '{"claims":{}}', 'null']) {
-    writeFileSync(path, bad);
-    assert.equal(readFacts(path).ok, false, bad);
-  }
-});
-
-test('a disk that refuses or hangs is told within the bound', async () => {
-  assert.match(
-    (await openFactsFile('/dev/null/x/state').persist({claims: {}, failCounts: {}})) ?? '',
-    /ENOTDIR|EEXIST/,
-  );
-  const hanging = openFactsFile(join(dir, 'state'), 0);
-  const failure = await hanging.persist({claims: {}, failCounts: {}});
-  assert.match(failure ?? 'written', /written/);
-  chmodSync(dir, 0o755);
 });
