@@ -19,6 +19,9 @@ const may = {
   sim: ['model', 'messaging', 'core', 'wire', 'config', 'log'],
   control: ['model', 'errors', 'wire'],
   runtime: ['model', 'errors', 'wire', 'messaging', 'core', 'drbd', 'mysql', 'log', 'config', 'control'],
+  // The namespace lab and the demo: not part of the product at run time.
+  lab: ['model', 'errors'],
+  demo: ['model', 'errors', 'control', 'config', 'runtime', 'lab'],
   commands: [
     'model',
     'errors',
@@ -32,6 +35,7 @@ const may = {
     'mysql',
     'core',
     'messaging',
+    'demo',
   ],
 };
 // node:zlib beside node:crypto: whole-message compression (wire-protocol.md 1.5) is part of decoding.
