@@ -95,6 +95,7 @@ function heardMe(draft: Draft, peer: Peer, scope: StandbyScope): void {
   }
   say(draft, 'info', 'STANDBY', `${peer.name} wants to go standby [${scope}]`);
   send(draft, {t: 'ask_resources', rsc_hold: scope, info: 'other'});
+  answerPending(draft, 'takeover', {ok: true, text: `${peer.name} gives ${scope} resources`});
 }
 
 /** The operator or the peer asks for another try: an old failure does not stand in the way. */
