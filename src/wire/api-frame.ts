@@ -30,7 +30,10 @@ export interface ApiRead {
 
 export const EMPTY_API: ApiState = {pending: '', needed: HEADER_BYTES, fault: undefined};
 
-/** Classic text with a final NUL; netstring where that would lose something or the message holds raw bytes. */
+/**
+ * Classic text with a final NUL; netstring where that would lose something or the message holds raw bytes. Debian's
+ * cl_status 3.0.6 reads both, the netstring one without trailer and NUL.
+ */
 export function encodeApiFrame(message: Message): Buffer {
   const isRaw = hasStruct(message) || message.fields.some((field) => field.type === 1) || !isClassicSafe(message);
   const payload = isRaw ? encodeNetstring(message) : Buffer.concat([encodeClassic(message), Buffer.alloc(1)]);
