@@ -29,8 +29,7 @@ export function nodeRestarted(work: Work, node: NodeRecord, generation: number):
     record(work, 'WARN', 'NODE_RESTARTED', `Heartbeat restart on node ${node.name}`, {node: node.name, generation});
     tell(work, {type: 'node-restarted', node: node.name});
   }
-  // `acked` starts anew with what we sent so far: a new life asks for nothing older.
-  const fresh = {generation, statusSeq: 0, floor: 0, tracking: UNTRACKED, acked: work.state.highest};
+  const fresh = {generation, statusSeq: 0, floor: 0, tracking: UNTRACKED, acked: 0, ackBase: work.state.highest};
   changeNode(work, node.name, {...fresh, lastStatus: null, lastReport: null});
 }
 
@@ -39,7 +38,7 @@ export function nodeReturned(work: Work, node: NodeRecord): void {
   const data = {node: node.name};
   record(work, 'CRIT', 'NODE_RETURNED', `Cluster node ${node.name} returning after partition.`, data);
   record(work, 'WARN', 'DEADTIME_SMALL', 'Deadtime value may be too small.', data);
-  changeNode(work, node.name, {acked: work.state.highest});
+  changeNode(work, node.name, {ackBase: work.state.highest});
   tell(work, {type: 'node-returned', node: node.name});
 }
 
@@ -53,7 +52,8 @@ export function statusAccepted(work: Work, before: NodeRecord, message: Message,
   if (lastStatus) warnIfLate(work, before, heardMs);
   const isNews = !lastStatus || before.status === 'dead' || !isSameContent(lastStatus, message);
   const dt = parseHex(fieldOf(message, 'dt'));
-  const alive = {wasHeard: true, heardMs, graceUntilMs: 0, graces: 0, hadSecondLook: false};
+  // A grace that runs goes on: this status may be an old one of many that wait in the socket (doubt.ts).
+  const alive = {wasHeard: true, heardMs, graces: 0, hadSecondLook: false};
   changeNode(work, before.name, {
     ...alive,
     status,
@@ -81,7 +81,7 @@ function warnIfLate(work: Work, node: NodeRecord, heardMs: number): void {
 export function pingAnswered(work: Work, node: NodeRecord, link: string): void {
   const heardMs = creditedMs(work, node);
   if (node.heardMs !== null) warnIfLate(work, node, heardMs);
-  const alive = {wasHeard: true, heardMs, graceUntilMs: 0, graces: 0, hadSecondLook: false};
+  const alive = {wasHeard: true, heardMs, graces: 0, hadSecondLook: false};
   linkHeard(work, changeNode(work, node.name, {...alive, status: 'ping'}), link);
   announceChange(work, node, 'ping');
 }

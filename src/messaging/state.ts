@@ -74,6 +74,8 @@ export interface NodeRecord {
   readonly ackTrigger: number;
   /** It has everything of ours up to this number. */
   readonly acked: number;
+  /** What we had sent when this life of it was first heard: flow control does not wait for acks of that. */
+  readonly ackBase: number;
   readonly links: readonly LinkRecord[];
   readonly lastStatus: Message | null;
   readonly lastReport: Message | null;
@@ -151,6 +153,7 @@ export function peersOf(state: MessagingState): readonly NodeRecord[] {
 /** How many of our messages some live peer has not acknowledged; 0 when no live peer acknowledges at all. */
 export function unacknowledged(state: MessagingState): number {
   let acked = state.highest;
-  for (const peer of peersOf(state)) if (isLive(peer) && peer.hasFlowControl) acked = Math.min(acked, peer.acked);
+  for (const peer of peersOf(state))
+    if (isLive(peer) && peer.hasFlowControl) acked = Math.min(acked, Math.max(peer.acked, peer.ackBase));
   return state.highest - acked;
 }
