@@ -1,0 +1,148 @@
+# neighbour.pl ADDRESS INTERFACE PROBE_MS ANNOUNCE [COMMAND...]
+#
+# Job: ask the network whether somebody else has ADDRESS, run COMMAND (which adds it) if nobody answered, then tell the
+# network that it is here. One process for all three, because an address move has 40 ms; plain Perl without modules,
+# because loading Socket costs more than everything else here. ARP for IPv4, neighbour discovery for IPv6.
+# PROBE_MS 0: do not ask. ANNOUNCE 0: do not tell. Exit: 0 done; 9 taken (the other's MAC on standard output); else COMMAND's.
+# Promises: the first announcements are sent before it ends; the later ones come from a child in a session of its own that
+# holds nothing open and sends only while the address is still on the interface.
+use strict;
+use warnings;
+
+my ($address, $interface, $probe_ms, $announce, @command) = @ARGV;
+my $six = $address =~ /:/;
+my $ether_type = $six ? 0x86dd : 0x0806;
+my $ip = $six ? ipv6($address) : pack('C4', split /\./, $address);
+# Linux numbers: AF_PACKET 17, SOCK_RAW 3, SIOCGIFINDEX 0x8933, SIOCGIFHWADDR 0x8927.
+# Protocol 0 until bind(): changing the protocol of a live packet socket waits for the kernel's grace period (15 ms).
+socket(my $wire, 17, 3, 0) or die "packet socket: $!\n";
+my $index = unpack('x16 i', request(0x8933));
+my $mac = unpack('x18 a6', request(0x8927));
+bind($wire, link_address("\0" x 6)) or die "$interface: $!\n";
+
+probe() if $probe_ms > 0;
+if (@command) {
+  system { $command[0] } @command;
+  exit($? >> 8 || 1) if $?;
+}
+announce() if $announce;
+exit 0;
+
+sub probe {
+  my $left = $probe_ms / 1000;
+  send_frame($six ? solicitation() : arp(1, "\0" x 4, "\0" x 6));
+  while ($left > 0) {
+    my $readable = '';
+    vec($readable, fileno($wire), 1) = 1;
+    # Linux gives back the time that is left, so foreign traffic cannot prolong the wait.
+    (my $count, $left) = select($readable, undef, undef, $left);
+    last if !$count || $count < 0;
+    defined recv($wire, my $frame, 1514, 0) or next;
+    my ($claim, $their_mac) = $six ? read_icmp($frame) : read_arp($frame);
+    next if !$claim || $their_mac eq $mac;
+    taken($their_mac) if $claim eq 'owner' || $mac gt $their_mac;
+    # Another node asks at the same moment. It may have asked before we listened, or we before it did; the lower MAC
+    # address wins and says so at once, hence exactly one of the two goes on.
+    send_frame($six ? advertisement() : arp(2, $ip, $mac));
+  }
+}
+
+sub taken {
+  print join(':', map { sprintf '%02x', $_ } unpack('C6', $_[0])), "\n";
+  exit 9;
+}
+
+sub announce {
+  send_announcement() for 1 .. 2;
+  # The child also spares us the close of the packet socket, which waits for a grace period as well.
+  defined(my $child = fork) or die "fork: $!\n";
+  return if $child;
+  open STDIN, '<', '/dev/null';
+  open STDOUT, '>', '/dev/null';
+  open STDERR, '>', '/dev/null';
+  require POSIX;
+  POSIX::setsid();
+  # Switches and hosts lose frames while a link or a port settles; two seconds cover both.
+  for my $pause (0.05, 0.15, 0.3, 0.5, 1) {
+    select(undef, undef, undef, $pause);
+    # A bind() test would be cheaper, but net.ipv4.ip_nonlocal_bind makes it succeed everywhere.
+    open(my $ip_command, '-|', 'ip', '-o', 'addr', 'show', 'dev', $interface, 'to', $address) or exit 0;
+    my @lines = <$ip_command>;
+    close $ip_command;
+    exit 0 if !@lines;
+    send_announcement();
+  }
+  exit 0;
+}
+
+sub send_announcement {
+  return send_frame(advertisement()) if $six;
+  # Some hosts learn from requests only, some from replies only.
+  send_frame(arp(1, $ip, "\0" x 6));
+  send_frame(arp(2, $ip, $mac));
+}
+
+sub arp {
+  my ($operation, $sender, $target_mac) = @_;
+  return ("\xff" x 6, pack('n n C C n a6 a4 a6 a4', 1, 0x0800, 6, 4, $operation, $mac, $sender, $target_mac, $ip));
+}
+
+sub read_arp {
+  my (undef, undef, $operation, $their_mac, $sender, undef, $target) = unpack('a12 n x6 n a6 a4 a6 a4', $_[0] . "\0" x 42);
+  return ('owner', $their_mac) if $sender eq $ip;
+  return ('asker', $their_mac) if $operation == 1 && $sender eq "\0" x 4 && $target eq $ip;
+  return;
+}
+
+# RFC 4862: duplicate detection asks the solicited-node group, from the unspecified address, without options.
+sub solicitation {
+  my $group = "\xff\x02" . "\0" x 9 . "\x01\xff" . substr($ip, 13);
+  return icmp("\0" x 16, $group, pack('C C n N a16', 135, 0, 0, 0, $ip));
+}
+
+# Unsolicited, override flag set, with our link-layer address: replaces what neighbours have cached.
+sub advertisement {
+  my $all_nodes = "\xff\x02" . "\0" x 13 . "\x01";
+  return icmp($ip, $all_nodes, pack('C C n N a16 C C a6', 136, 0, 0, 0x20000000, $ip, 2, 1, $mac));
+}
+
+sub icmp {
+  my ($from, $to, $body) = @_;
+  my $sum = unpack('%32n*', $from . $to . pack('N N', length $body, 58) . $body);
+  $sum = ($sum & 0xffff) + ($sum >> 16) for 1 .. 2;
+  substr($body, 2, 2) = pack('n', ~$sum & 0xffff);
+  return ("\x33\x33" . substr($to, 12), pack('N n C C', 6 << 28, length $body, 58, 255) . $from . $to . $body);
+}
+
+sub read_icmp {
+  my ($their_mac, $next, $hops, $from, $type, $target) = unpack('x6 a6 x2 x6 C C a16 x16 C x7 a16', $_[0] . "\0" x 78);
+  return if $next != 58 || $hops != 255 || $target ne $ip;
+  return ('owner', $their_mac) if $type == 136;
+  return ('asker', $their_mac) if $type == 135 && $from eq "\0" x 16;
+  return;
+}
+
+sub send_frame {
+  my ($to, $payload) = @_;
+  my $frame = $to . $mac . pack('n', $ether_type) . $payload;
+  # Short Ethernet frames are padded by the sender.
+  $frame .= "\0" x (60 - length $frame) if length $frame < 60;
+  send($wire, $frame, 0, link_address($to));
+}
+
+sub link_address { return pack('S n i S C C a8', 17, $ether_type, $index, 1, 0, 6, $_[0]) }
+
+sub request {
+  my $buffer = pack('a16 x24', $interface);
+  ioctl($wire, $_[0], $buffer) or die "$interface: $!\n";
+  return $buffer;
+}
+
+sub ipv6 {
+  my ($text) = @_;
+  $text =~ s/(\d+)\.(\d+)\.(\d+)\.(\d+)$/sprintf '%x:%x', $1 * 256 + $2, $3 * 256 + $4/e;
+  my ($head, $tail) = split /::/, $text, 2;
+  my @head = split /:/, $head;
+  my @tail = split /:/, $tail // '';
+  return pack('n8', map { hex } @head, ('0') x (8 - @head - @tail), @tail);
+}
