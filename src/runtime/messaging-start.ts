@@ -1,0 +1,87 @@
+// The manager's side of the messaging process: starts it, or takes over one that started us. Both give a channel. The process
+// gets descriptor 3, one end of a socket pair, and its boot message as the first line; with root and perl its link
+// sockets are bound to their devices before it runs. It is never waited for: its end is a call of onExit.
+
+import assert from 'node:assert/strict';
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
+import {Socket} from 'node:net';
+import type {Duplex} from 'node:stream';
+import {fileURLToPath} from 'node:url';
+import type {ManagerToMessaging, MessagingToManager} from '../model/channel.js';
+import {type Channel, type ChannelHandlers, openChannel} from './channel.js';
+import {canBindToDevice, type DeviceSocket, deviceSocketsOf, withDeviceSockets} from './links/device-sockets.js';
+import {
+  identityOf,
+  type ManagerHello,
+  type ManagerLine,
+  type MessagingBoot,
+  type MessagingCommands,
+} from './messaging-boot.js';
+
+/** What the caller decides; the rest of the boot message is filled in here. */
+export type BootOptions = Omit<MessagingBoot, 'type' | 'self' | 'deviceSockets' | 'isRealtime'>;
+
+export interface StartMessagingOptions {
+  readonly boot: BootOptions;
+  /** ha.cf realtime and rtprio; undefined: normal priority. Ignored, with isRealtime false, where it is not permitted. */
+  readonly realtimePriority: number | undefined;
+  /** False: bind link sockets to addresses even where a device bind is possible. */
+  readonly bindToDevice?: boolean;
+  /** Where its last-resort lines and V8's own go. Never a pipe: a full one would stop the keepalives. */
+  readonly stderr?: number | 'inherit' | 'ignore';
+  readonly handlers: ChannelHandlers<MessagingToManager>;
+  readonly onExit: (status: number | null, signal: NodeJS.Signals | null) => void;
+}
+
+export interface StartedMessaging {
+  readonly channel: Channel<ManagerToMessaging>;
+  readonly child: ChildProcess;
+  readonly isRealtime: boolean;
+  readonly deviceSockets: readonly DeviceSocket[];
+}
+
+const script = fileURLToPath(new URL('./messaging-process.js', import.meta.url));
+
+export function startMessagingProcess(options: StartMessagingOptions): StartedMessaging {
+  const {boot, realtimePriority} = options;
+  const isRealtime = realtimePriority !== undefined && maySchedule(realtimePriority);
+  const isBound = options.bindToDevice !== false && canBindToDevice();
+  const deviceSockets = isBound ? deviceSocketsOf(boot.media, boot.udpPort) : [];
+  const plain = [process.execPath, '--single-threaded-gc', '--enable-source-maps', script];
+  const scheduled = isRealtime ? ['chrt', '-r', String(realtimePriority), ...plain] : plain;
+  const [file, ...args] = withDeviceSockets(deviceSockets, scheduled);
+  assert(file !== undefined);
+  const child = spawn(file, args, {
+    stdio: ['ignore', 'ignore', options.stderr ?? 'inherit', 'pipe'],
+    env: {...process.env},
+    cwd: '/',
+  });
+  child.on('error', () => options.onExit(null, null));
+  child.on('exit', options.onExit);
+  const channel = openChannel<ManagerLine, MessagingToManager>(child.stdio[3] as Duplex, options.handlers);
+  const self = identityOf(process.pid);
+  assert(self !== undefined, 'a process finds itself in /proc');
+  channel.send({type: 'boot', self, deviceSockets, isRealtime, ...boot});
+  return {channel, child, isRealtime, deviceSockets};
+}
+
+/** For a manager started with --adopt: the socket on descriptor 3 leads to the messaging process that started it. */
+export function adoptMessagingProcess(
+  commands: MessagingCommands,
+  handlers: ChannelHandlers<MessagingToManager>,
+): Channel<ManagerToMessaging> {
+  const channel = openChannel<ManagerLine, MessagingToManager>(
+    new Socket({fd: 3, readable: true, writable: true}),
+    handlers,
+  );
+  const self = identityOf(process.pid);
+  assert(self !== undefined, 'a process finds itself in /proc');
+  const hello: ManagerHello = {type: 'hello', self, manager: commands.manager, emergency: commands.emergency};
+  channel.send(hello);
+  return channel;
+}
+
+/** A container or an unprivileged user may not have it; then a node without it is better than no node. */
+function maySchedule(priority: number): boolean {
+  return spawnSync('chrt', ['-r', String(priority), 'true'], {stdio: 'ignore', timeout: 2000}).status === 0;
+}
