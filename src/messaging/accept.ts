@@ -25,7 +25,7 @@ interface Packet {
 }
 
 export function messageArrived(work: Work, link: string, message: Message): void {
-  const src = fieldOf(message, 'src');
+  const src = fieldOf(message, 'src')?.toLowerCase();
   const type = fieldOf(message, 't');
   if (!src || !type || !parseHex(fieldOf(message, 'ts'))) {
     refuse(work, link, ['WARN', 'MESSAGE_INCOMPLETE', `message without src, t or ts on ${link}`]);
@@ -83,7 +83,8 @@ function unnumbered(work: Work, node: NodeRecord, packet: Omit<Packet, 'seq' | '
     return;
   }
   if (generation !== undefined && generation > node.generation) return; // Its first status comes first.
-  if (!isForUs(work, message)) return;
+  // Nothing vouches for what a node says that we hold dead, or never heard a status of: it may be a recording.
+  if (node.tracking.last === 0 || !isForUs(work, message)) return;
   linkHeard(work, node, packet.link);
   const current = nodeOf(work.state, node.name) ?? node;
   if (type === 'NS_ackmsg') {

@@ -1,6 +1,7 @@
 // Link records, one per (node, link): up while packets of that node come in over it.
 
 import {linkDeathAtMs} from './deadlines.js';
+import {wantsSecondLook} from './doubt.js';
 import type {NodeRecord} from './state.js';
 import {changeNode, record, tell, type Work} from './work.js';
 
@@ -16,7 +17,8 @@ export function linkHeard(work: Work, node: NodeRecord, name: string): void {
 export function judgeLinks(work: Work, node: NodeRecord): void {
   let current = node;
   for (const link of node.links) {
-    if (work.now.monoMs < linkDeathAtMs(work.state, node, link)) continue;
+    const deadlineMs = linkDeathAtMs(work.state, node, link);
+    if (work.now.monoMs < deadlineMs || wantsSecondLook(work, node, deadlineMs)) continue;
     current = setLink(work, current, {...link, status: 'dead'});
     record(work, 'WARN', 'LINK_DEAD', `Link ${node.name}:${link.name} dead.`, {node: node.name, link: link.name});
     tell(work, {type: 'link-changed', node: node.name, link: link.name, status: 'dead'});

@@ -89,9 +89,42 @@ test('numbered packets that come before the first status of a life are asked for
   lab.pass(300);
   assert.deepEqual(
     sent(lab.take(), 'NS_rexmit').map((each) => fieldOf(each, 'firstseq')),
-    ['5', ...[]],
+    ['5'],
   );
   assert.equal(told(lab.receive(early), 'message-received').length, 1);
+});
+
+test('a restarted peer may ask for what we sent just before we heard its first status', () => {
+  const {lab, peer} = settledPair();
+  say(lab, {t: 'starting'});
+  const seq = lab.state.highest;
+  peer.generation += 1;
+  peer.seq = 0;
+  lab.receive(peer.status('init'));
+  assert.equal(sent(lab.receive(request(peer, seq)), 'starting').length, 1);
+});
+
+test('a status that comes late, because it was asked for again, changes nothing', () => {
+  const {lab, peer} = settledPair();
+  const old = peer.status('up', {'x-claims': 'old'});
+  lab.receive(peer.status('active', {'x-claims': 'new'}));
+  lab.take();
+  lab.pass(3000);
+  lab.take();
+  const effects = lab.receive(old);
+  assert.equal(told(effects, 'message-received').length + told(effects, 'node-changed').length, 0);
+  lab.pass(2000);
+  assert.equal(told(lab.take(), 'node-changed')[0]?.status, 'dead', 'nor does it count as a heartbeat');
+});
+
+test('what a dead node says beside statuses is neither served nor counted', () => {
+  const {lab, peer} = settledPair();
+  say(lab, {t: 'starting'});
+  const {highest} = lab.state;
+  lab.pass(6000);
+  lab.take();
+  assert.deepEqual(lab.receive(request(peer, highest)), []);
+  assert.deepEqual(lab.receive(peer.message({t: 'NS_ackmsg', dest: 'ha1', ackseq: '1'})), []);
 });
 
 test('serving: the identical message, once per 240 ms; ranges; at most 50', () => {
