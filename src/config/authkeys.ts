@@ -70,7 +70,7 @@ function readKey(reading: Reading, words: readonly Word[], report: Report): void
   }
   const known = METHODS.find((each) => each === method.text);
   if (known === undefined) {
-    const hint = suggestion(method.text, METHODS);
+    const hint = () => suggestion(method.text, METHODS);
     report('HB_AUTHKEYS_METHOD', method, 'Invalid authtype: not sha1, md5 or crc', hint);
     return;
   }

@@ -18,8 +18,10 @@ export function formatDiagnostic(diagnostic: Diagnostic, source?: string): strin
 }
 
 function excerpt({line, column, length}: Diagnostic, source: string | undefined): string[] {
-  const full = line === 0 ? undefined : source?.split('\n')[line - 1]?.replace(/\r$/, '');
-  if (full === undefined || full.trim() === '') return [];
+  const written = line === 0 ? undefined : source?.split('\n')[line - 1]?.replace(/\r$/, '');
+  if (written === undefined || written.trim() === '') return [];
+  // Passwords of power switches stand at the end of stonith lines.
+  const full = /^\s*ston/i.test(written) ? written.slice(0, column - 1 + length) : written;
   const from = Math.max(0, column - 1 - WINDOW / 2);
   const shown = full.slice(from, from + WINDOW);
   const marks = Math.max(1, Math.min(length, from + WINDOW - (column - 1)));

@@ -21,6 +21,8 @@ export interface Facts {
   isExecutable(path: string): boolean;
   /** Where a companion program of ours or of Heartbeat (ipfail, dopd) really is. */
   companion(name: string): string | undefined;
+  /** A plugin that the fencer can call, e.g. `external/ipmi`. */
+  isStonithType(type: string): boolean;
   isCharDevice(path: string): boolean;
   /** A stonith configuration file. */
   readText(path: string): string | undefined;

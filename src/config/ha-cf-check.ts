@@ -2,6 +2,7 @@
 // was read. Texts that Heartbeat has are Heartbeat's, because people search for them.
 
 import {booleanGiven, type Draft, numberGiven, placeOf, textGiven} from './ha-cf-draft.js';
+import {isBuilt} from './ha-cf-explicit.js';
 import {suggestion} from './nearest.js';
 import {wholeFile} from './source.js';
 import {formatMs} from './values.js';
@@ -118,7 +119,8 @@ function checkMedia(draft: Draft): void {
     const host = medium.kind === 'ucast' || medium.kind === 'ucast6' ? medium.host : '';
     draft.report('HB_CONFIG_MEDIUM_OWN', name, `${host} is an address of this node: the link is skipped here`);
   }
-  const others = links.filter(({medium}) => !isOwn(medium, own));
+  // A link that is accepted but not built carries nothing: a node with only such links would believe itself alone.
+  const others = links.filter(({medium}) => !isOwn(medium, own) && isBuilt(medium.kind));
   if (others.length === 0) draft.report('HB_CONFIG_NO_MEDIA', wholeFile(draft.file), 'No heartbeat media defined');
   const devices = new Set(others.map(({medium}) => (medium.kind === 'ping' ? '' : medium.device)));
   const only = others[0];

@@ -128,8 +128,10 @@ export function stonithHost(draft: Draft, {words}: Directive): void {
 }
 
 function validType(draft: Draft, type: Word): boolean {
-  if (/^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/.test(type.text)) return true;
-  draft.report('HB_CONFIG_STONITH', type, `Invalid Stonith type [${type.text}]`);
+  const isName = /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/.test(type.text);
+  if (isName && draft.facts.isStonithType(type.text)) return true;
+  const hint = 'types are the executables of /usr/lib/stonith/plugins/external, written external/NAME (cluster-glue)';
+  draft.report('HB_CONFIG_STONITH', type, `Invalid Stonith type [${type.text}]`, hint);
   return false;
 }
 

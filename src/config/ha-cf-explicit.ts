@@ -2,7 +2,7 @@
 // Heartbeat knows them. None of this is silent: whoever relies on a line must be told that it does nothing.
 
 /** Directives of the table below whose feature exists; later work adds its own. */
-export const BUILT: ReadonlySet<string> = new Set<string>([]);
+export const BUILT: ReadonlySet<string> = new Set<string>(['stonith', 'stonith_host', 'watchdog']);
 
 /** What will not happen while a directive is not in BUILT. */
 export const unbuilt: ReadonlyMap<string, string> = new Map([
@@ -16,6 +16,11 @@ export const unbuilt: ReadonlyMap<string, string> = new Map([
   ['stonith_host', 'the other node will not be reset before a takeover'],
   ['watchdog', 'the watchdog device will not be opened, and a hanging node will not be reset by it'],
 ]);
+
+/** Whether a directive does what it says. */
+export function isBuilt(directive: string): boolean {
+  return BUILT.has(directive) || !unbuilt.has(directive);
+}
 
 /** Why an accepted directive has no effect. */
 export const withoutEffect: ReadonlyMap<string, string> = new Map([

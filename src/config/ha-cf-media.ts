@@ -3,7 +3,6 @@
 
 import type {Medium} from '../model/config.js';
 import type {Directive, Draft} from './ha-cf-draft.js';
-import {suggestion} from './nearest.js';
 import {after, type Place, type Word} from './source.js';
 import {parseWhole} from './values.js';
 
@@ -22,8 +21,7 @@ export const mediumReaders: ReadonlyMap<string, MediumReader> = new Map<string, 
   ['ping_group', pingGroup],
 ]);
 
-/** Names of the media whose packets carry heartbeats; ping only watches. */
-export const MAX_MEDIA = 64;
+const MAX_MEDIA = 64;
 
 function add(draft: Draft, name: Word, medium: Medium): void {
   if (draft.media.length >= MAX_MEDIA) draft.report('HB_CONFIG_MEDIUM', name, `more than ${MAX_MEDIA} media`);
@@ -113,7 +111,7 @@ function bcast(draft: Draft, {name, list}: Directive): void {
   }
   for (const device of list) {
     if (interfaceOf(draft, device) === undefined) {
-      const hint = suggestion(device.text, names(draft));
+      const hint = interfacesHint(draft);
       draft.report('HB_CONFIG_INTERFACE', device, `IP interface [${device.text}] does not exist`, hint);
     } else add(draft, name, {kind: 'bcast', device: device.text});
   }
@@ -161,8 +159,9 @@ function knownHost(draft: Draft, host: Word): boolean {
 
 function warnIfAbsent(draft: Draft, device: Word): void {
   if (interfaceOf(draft, device) !== undefined) return;
-  const guess = suggestion(device.text, names(draft));
-  draft.report('HB_CONFIG_INTERFACE_ABSENT', device, `IP interface [${device.text}] does not exist`, guess);
+  const guess = interfacesHint(draft);
+  const text = `IP interface [${device.text}] does not exist: the link stays dead until it appears`;
+  draft.report('HB_CONFIG_INTERFACE_ABSENT', device, text, guess);
 }
 
 function interfaceOf(draft: Draft, device: Word) {
@@ -171,8 +170,10 @@ function interfaceOf(draft: Draft, device: Word) {
   return draft.facts.interfaces.find(({name}) => name === base);
 }
 
-function names(draft: Draft): string[] {
-  return draft.facts.interfaces.map(({name}) => name);
+/** The nearest name would be a bad guess: eth0 and eth1 are one letter apart. */
+function interfacesHint({facts}: Draft): string {
+  const names = facts.interfaces.map(({name}) => name).slice(0, 16);
+  return `the interfaces are ${names.join(', ')}`;
 }
 
 function within(word: Word | undefined, least: number, most: number): number | undefined {

@@ -20,7 +20,7 @@ const autoFailback: Reader = (text) => {
 
 const facility: Reader = (text) => {
   if (text === 'none' || FACILITIES.includes(text)) return value(text);
-  return fault('HB_CONFIG_LOG_FACILITY', `Log facility(${text}) not valid`, suggestion(text, FACILITIES));
+  return fault('HB_CONFIG_LOG_FACILITY', `Log facility(${text}) not valid`, () => suggestion(text, FACILITIES));
 };
 
 const keepalive: Reader = (text, name) => {

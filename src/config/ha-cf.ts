@@ -5,7 +5,7 @@
 import type {Facts} from './facts.js';
 import {apiauth, client, environment, stonith, stonithHost} from './ha-cf-clients.js';
 import {type Directive, type Draft, directiveOf, newDraft} from './ha-cf-draft.js';
-import {BUILT, foreignDirectives, pacemakerWords, unbuilt, withoutEffect} from './ha-cf-explicit.js';
+import {foreignDirectives, isBuilt, pacemakerWords, unbuilt, withoutEffect} from './ha-cf-explicit.js';
 import {mediumReaders} from './ha-cf-media.js';
 import {scalarReaders} from './ha-cf-scalars.js';
 import {suggestion} from './nearest.js';
@@ -69,12 +69,12 @@ function refuse(draft: Draft, name: Word): void {
   const foreign = foreignDirectives.get(name.text);
   const text = `Illegal directive [${name.text}] in ${draft.file}`;
   if (foreign !== undefined) draft.report('HB_CONFIG_UNSUPPORTED', name, text, foreign);
-  else draft.report('HB_CONFIG_DIRECTIVE', name, text, suggestion(name.text, directiveNames));
+  else draft.report('HB_CONFIG_DIRECTIVE', name, text, () => suggestion(name.text, directiveNames));
 }
 
 function announce(draft: Draft, name: Word): void {
-  const missing = BUILT.has(name.text) ? undefined : unbuilt.get(name.text);
-  if (missing !== undefined) {
+  const missing = unbuilt.get(name.text);
+  if (missing !== undefined && !isBuilt(name.text)) {
     draft.report('HB_CONFIG_NOT_BUILT', name, `${name.text} is accepted but not built yet: ${missing}`);
   }
   const why = withoutEffect.get(name.text);

@@ -33,7 +33,7 @@ function checkHome({home, group}: PlacedGroup, file: string, {nodes, report}: Co
   // Without any node the fault is in ha.cf, and named there.
   if (nodes.length === 0 || nodes.includes(group.home)) return;
   const text = `Bad nodename in ${file} [${home.text}]`;
-  report('HB_HARESOURCES_NODE', home, text, suggestion(group.home, nodes) ?? `the nodes are ${nodes.join(', ')}`);
+  report('HB_HARESOURCES_NODE', home, text, () => suggestion(group.home, nodes) ?? `the nodes are ${nodes.join(', ')}`);
 }
 
 function checkScripts(groups: readonly PlacedGroup[], {facts, report}: Context): void {
@@ -52,8 +52,10 @@ function checkScripts(groups: readonly PlacedGroup[], {facts, report}: Context):
       report('HB_HARESOURCES_EXECUTABLE', word, `resource script ${script} is not executable`);
       continue;
     }
-    names ??= [...new Set(facts.agents.names())].sort();
-    report('HB_HARESOURCES_SCRIPT', word, `Cannot locate resource script ${script}`, suggestion(script, names));
+    report('HB_HARESOURCES_SCRIPT', word, `Cannot locate resource script ${script}`, () => {
+      names ??= [...new Set(facts.agents.names())].sort();
+      return suggestion(script, names);
+    });
   }
 }
 
@@ -85,13 +87,14 @@ function checkRepeated({words}: PlacedGroup, report: Report): void {
 }
 
 function checkShared(groups: readonly PlacedGroup[], report: Report): void {
+  const keys = new Set(groups.map(({group}) => group.key));
   const seen = new Map<string, Word>();
   for (const {words} of groups) {
     const fresh = new Map<string, Word>();
     for (const word of words) {
       const before = seen.get(word.text);
       // A repeated key is an error with a text of its own.
-      if (before !== undefined && !groups.some(({group}) => group.key === word.text)) {
+      if (before !== undefined && !keys.has(word.text)) {
         report('HB_HARESOURCES_SHARED', word, `${word.text} is also a resource of line ${before.line}`);
       } else fresh.set(word.text, word);
     }
@@ -108,6 +111,6 @@ function checkInterfaces({words}: PlacedGroup, {facts, report}: Context): void {
     const device = args[0]?.split('/')[2]?.split(':')[0];
     if (device === undefined || device === '' || /^\d/.test(device) || names.includes(device)) continue;
     const text = `IP interface [${device}] does not exist on this node`;
-    report('HB_HARESOURCES_INTERFACE', word, text, suggestion(device, names));
+    report('HB_HARESOURCES_INTERFACE', word, text, `the interfaces are ${names.slice(0, 16).join(', ')}`);
   }
 }

@@ -5,7 +5,9 @@ import {type DiagnosticCode, diagnosticCatalogue} from '../errors/diagnostics.js
 import type {Diagnostic} from '../model/config.js';
 import type {Place} from './source.js';
 
-export type Report = (code: DiagnosticCode, at: Place, text: string, hint?: string) => void;
+/** A hint that costs something (a nearest match) is a function: only findings that are kept pay for it. */
+export type Hint = string | (() => string | undefined) | undefined;
+export type Report = (code: DiagnosticCode, at: Place, text: string, hint?: Hint) => void;
 
 export interface Findings {
   readonly report: Report;
@@ -25,7 +27,8 @@ export function findings(): Findings {
     if (row.severity === 'error') errors += 1;
     if (diagnostics.length >= DIAGNOSTICS_MAX) return;
     const {file, line, column, length} = at;
-    const shown = {text: printable(text), hint: printable(hint ?? row.hint)};
+    const own = typeof hint === 'function' ? hint() : hint;
+    const shown = {text: printable(text), hint: printable(own ?? row.hint)};
     diagnostics.push({severity: row.severity, code, file, line, column, length, ...shown});
   };
   return {report, diagnostics, hasErrors: () => errors > 0};

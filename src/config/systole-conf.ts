@@ -165,6 +165,6 @@ function badValue({report}: Reading, key: Word, text: Word, hint: string): void 
 }
 
 function unknownKey({report}: Reading, key: Word, known: readonly string[]): void {
-  const hint = suggestion(key.text, known) ?? `keys of this section: ${known.join(', ')}`;
+  const hint = () => suggestion(key.text, known) ?? `keys of this section: ${known.join(', ')}`;
   report('SYSTOLE_CONF_KEY', key, `key ${key.text} is not known`, hint);
 }

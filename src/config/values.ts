@@ -3,11 +3,12 @@
 // not start to work here and surprise the other node, and the other way round.
 
 import type {DiagnosticCode} from '../errors/diagnostics.js';
+import type {Hint} from './report.js';
 
 export type Value = string | number | boolean;
 export type Reading =
   | {readonly ok: true; readonly value: Value}
-  | {readonly ok: false; readonly code: DiagnosticCode; readonly text: string; readonly hint?: string};
+  | {readonly ok: false; readonly code: DiagnosticCode; readonly text: string; readonly hint?: Hint};
 /** Reads the value of directive `name`. */
 export type Reader = (text: string, name: string) => Reading;
 
@@ -20,7 +21,7 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
 
 export const value = (found: Value): Reading => ({ok: true, value: found});
 
-export function fault(code: DiagnosticCode, text: string, hint?: string): Reading {
+export function fault(code: DiagnosticCode, text: string, hint?: Hint): Reading {
   return hint === undefined ? {ok: false, code, text} : {ok: false, code, text, hint};
 }
 

@@ -1,53 +1,20 @@
-// Finds the program behind a resource word: an executable in the agent directories, in their order, else a systemd unit.
-// The configuration check and the runner of resources both ask here, so that what was checked is what will be run.
+// What the configuration check asks about agents and programs. Agents are found by the very function that the runner of
+// resources uses (agents.ts), so that what was checked is what will be run.
 
 import {accessSync, constants, readdirSync, statSync} from 'node:fs';
 import type {AgentFinder, AgentState} from '../config/facts.js';
+import {findAgent, UNIT_DIRS} from './agents.js';
 
-/** Where units are, in systemd's own order of precedence. */
-export const UNIT_DIRS = [
-  '/etc/systemd/system',
-  '/run/systemd/system',
-  '/usr/lib/systemd/system',
-  '/lib/systemd/system',
-];
-
-export type FoundAgent =
-  | {readonly kind: 'script'; readonly path: string}
-  | {readonly kind: 'unit'; readonly unit: string}
-  | {readonly kind: 'not-executable'; readonly path: string}
-  | {readonly kind: 'missing'};
-
-export interface AgentPlaces {
-  readonly agentDirs: readonly string[];
-  readonly unitDirs: readonly string[];
-}
-
-/** A file without its execute bit does not hide an executable one in a later directory. */
-export function findAgent(script: string, {agentDirs, unitDirs}: AgentPlaces): FoundAgent {
-  if (script === '' || script.includes('/') || script.includes('\0') || script.startsWith('.'))
-    return {kind: 'missing'};
-  let barred: string | undefined;
-  for (const directory of agentDirs) {
-    const path = `${directory}/${script}`;
-    const state = stateOf(path);
-    if (state === 'ok') return {kind: 'script', path};
-    if (state === 'not-executable') barred ??= path;
-  }
-  const unit = `${script}.service`;
-  if (unitDirs.some((directory) => stateOf(`${directory}/${unit}`) !== 'missing')) return {kind: 'unit', unit};
-  return barred === undefined ? {kind: 'missing'} : {kind: 'not-executable', path: barred};
-}
-
-export function agentFinder(places: AgentPlaces): AgentFinder {
+export function agentFinder(agentDirs: readonly string[], unitDirs: readonly string[] = UNIT_DIRS): AgentFinder {
   return {
     find: (script) => {
-      const {kind} = findAgent(script, places);
-      return kind === 'script' || kind === 'unit' ? 'ok' : kind;
+      if (findAgent(agentDirs, script, unitDirs).found) return 'ok';
+      const isBarred = agentDirs.some((directory) => stateOf(`${directory}/${script}`) === 'not-executable');
+      return isBarred ? 'not-executable' : 'missing';
     },
     names: () => [
-      ...places.agentDirs.flatMap(namesIn),
-      ...places.unitDirs.flatMap(namesIn).flatMap((name) => (name.endsWith('.service') ? [name.slice(0, -8)] : [])),
+      ...agentDirs.flatMap(namesIn),
+      ...unitDirs.flatMap(namesIn).flatMap((name) => (name.endsWith('.service') ? [name.slice(0, -8)] : [])),
     ],
   };
 }

@@ -7,7 +7,12 @@ export type FoundAgent =
   | {readonly found: true; readonly path: string; readonly leadingArgs: readonly string[]}
   | {readonly found: false; readonly reason: string};
 
-const UNIT_DIRS = ['/etc/systemd/system', '/run/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
+export const UNIT_DIRS = [
+  '/etc/systemd/system',
+  '/run/systemd/system',
+  '/usr/lib/systemd/system',
+  '/lib/systemd/system',
+];
 
 export function findAgent(
   dirs: readonly string[],

@@ -1,22 +1,26 @@
 // Collects what the configuration check must know of this machine: name, interfaces, users, programs, devices. Everything
 // is read at most once and only when asked for; synchronous, because nothing else happens before the configuration is known.
 
-import {spawnSync} from 'node:child_process';
 import {readdirSync, readFileSync, type Stats, statSync} from 'node:fs';
 import {hostname, networkInterfaces} from 'node:os';
 import {dirname} from 'node:path';
 import type {Facts} from '../config/facts.js';
 import type {Paths} from '../model/paths.js';
-import {agentFinder, stateOf, UNIT_DIRS} from './agent-finder.js';
+import {groupId, userAccount} from './accounts.js';
+import {agentFinder, stateOf} from './agent-finder.js';
 
-/** A name service that does not answer must not hold up the start. */
-const GETENT_MS = 1000;
 const FACT_BYTES_MAX = 1 << 20;
 
-/** `HA_UNITDIRS` replaces the directories of systemd units, separated by colons. */
+const STONITH_DIR = '/usr/lib/stonith/plugins';
+
+/**
+ * `HA_UNITDIRS` replaces the directories of systemd units (separated by colons), `HA_STONITHDIR` that of cluster-glue's
+ * plugins.
+ */
 export function gatherFacts(paths: Paths, env: Readonly<Record<string, string | undefined>>): Facts {
   const units = env['HA_UNITDIRS'];
-  const unitDirs = units === undefined ? UNIT_DIRS : units.split(':').filter(Boolean);
+  const unitDirs = units?.split(':').filter(Boolean);
+  const stonithDir = env['HA_STONITHDIR'] ?? STONITH_DIR;
   const lines = once((file: string) =>
     (readSmall(file) ?? '').split('\n').map((line) => line.replace(/#.*/, '').trim()),
   );
@@ -24,14 +28,16 @@ export function gatherFacts(paths: Paths, env: Readonly<Record<string, string | 
     nodeName: nodeNameOf(paths.haDir),
     interfaces: interfaces(),
     authkeysMode: modeOf(`${paths.haDir}/authkeys`),
-    agents: agentFinder({agentDirs: paths.agentDirs, unitDirs}),
-    userExists: (name) => listed(lines('/etc/passwd'), name) || known('passwd', name),
-    groupExists: (name) => listed(lines('/etc/group'), name) || known('group', name),
+    agents: agentFinder(paths.agentDirs, unitDirs),
+    userExists: (name) => userAccount(name) !== undefined,
+    groupExists: (name) => groupId(name) !== undefined,
     isExecutable: (path) => stateOf(path) === 'ok',
     companion: (name) =>
       companionDirs(paths)
         .map((each) => `${each}/${name}`)
         .find((path) => stateOf(path) === 'ok'),
+    // The fencer calls external plugins only; other types would be compiled modules of cluster-glue.
+    isStonithType: (type) => type.startsWith('external/') && stateOf(`${stonithDir}/${type}`) === 'ok',
     isCharDevice: (path) => statOf(path)?.isCharacterDevice() ?? false,
     readText: readSmall,
     hostAddress: (name) => addressIn(lines('/etc/hosts'), name),
@@ -64,16 +70,6 @@ function namesIn(directory: string): string[] {
   } catch {
     return [];
   }
-}
-
-function listed(lines: readonly string[], name: string): boolean {
-  return name !== '' && !name.includes(':') && lines.some((line) => line.startsWith(`${name}:`));
-}
-
-/** Users of a directory service are in no file. */
-function known(database: 'passwd' | 'group', name: string): boolean {
-  if (!/^[A-Za-z_][\w.-]*\$?$/.test(name)) return false;
-  return spawnSync('getent', [database, name], {timeout: GETENT_MS, stdio: 'ignore'}).status === 0;
 }
 
 function addressIn(lines: readonly string[], name: string): string | undefined {

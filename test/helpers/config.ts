@@ -25,6 +25,7 @@ export function machine(changes: Partial<Facts> = {}): Facts {
     groupExists: (name) => ['root', 'haclient'].includes(name),
     isExecutable: (path) => path === '/bin/true',
     companion: (name) => (['ipfail', 'dopd'].includes(name) ? `/usr/libexec/heartbeat/${name}` : undefined),
+    isStonithType: (type) => type === 'external/ssh',
     isCharDevice: (path) => path === '/dev/ttyS0',
     readText: (path) => (path === '/etc/ha.d/stonith.cfg' ? 'n2 10.0.0.9\n' : undefined),
     hostAddress: (name) => (name === 'n2' ? '10.0.0.2' : undefined),
