@@ -15,6 +15,8 @@ export interface Beacon {
   readonly version: number;
   readonly phase: string;
   readonly configHash: string;
+  /** The node is giving groups in a planned move. */
+  readonly isGiving: boolean;
   readonly groups: Record<string, PeerGroup>;
 }
 
@@ -23,7 +25,8 @@ export function updateBeacon(draft: Draft): void {
   const {state} = draft;
   const owned = state.groups.map((group) => entryOf(group, state.peer?.groups[group.definition.key])).join(' ');
   const hash = hashOf(state.groups);
-  const text = `${phaseLetter(draft)} ${hash} ${owned}`;
+  const move = state.standby?.role === 'giver' ? 'g' : '-';
+  const text = `${phaseLetter(draft)} ${hash} ${move} ${owned}`;
   if (!state.isMessagingReady || text === state.beacon.text) return;
   state.beacon = {text, version: state.beacon.version + 1};
   const values = {
@@ -32,6 +35,7 @@ export function updateBeacon(draft: Draft): void {
     sysver: String(state.beacon.version),
     sysphase: phaseLetter(draft),
     syscfg: hash,
+    sysmove: move,
     sysown: owned,
   };
   draft.effects.push({type: 'tell-messaging', message: {type: 'set-beacon', values}});
@@ -72,7 +76,9 @@ export function readBeacon(message: Message): Beacon | undefined {
       fails: Number(found[5]),
     };
   }
-  return {incarnation: incarnation.slice(0, 64), version, phase, configHash: fieldOf(message, 'syscfg') ?? '', groups};
+  const configHash = fieldOf(message, 'syscfg') ?? '';
+  const isGiving = fieldOf(message, 'sysmove') === 'g';
+  return {incarnation: incarnation.slice(0, 64), version, phase, configHash, isGiving, groups};
 }
 
 function decode(text: string): string {

@@ -8,7 +8,7 @@ import {type Draft, send} from './draft.js';
 import {beginLeaving} from './leave.js';
 import {heardIpRequest, heardIpResponse} from './legacy.js';
 import {heardStatus, peerLeft} from './peer.js';
-import {beginGiving, heardAsk, heardRefusal, refusal} from './standby.js';
+import {beginGiving, heardAsk, heardRefusal, requestRefusal} from './standby.js';
 import type {Peer} from './state.js';
 
 export function messageReceived(draft: Draft, from: NodeName, message: Message): void {
@@ -49,7 +49,7 @@ function heardReport(draft: Draft, peer: Peer, message: Message): void {
 /** The other node wants groups; the word is from its point of view. */
 function heardTakeover(draft: Draft, peer: Peer, message: Message): void {
   const word = fieldOf(message, 'rsc_hold');
-  const refused = refusal(draft);
+  const refused = requestRefusal(draft);
   if (refused !== undefined) {
     if (peer.kind === 'systole') send(draft, {t: 'sysrefuse', dest: peer.name, code: refused.code, text: refused.text});
     return;

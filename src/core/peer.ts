@@ -31,6 +31,7 @@ function unknownHoldings() {
     version: 0,
     phase: 'w',
     configHash: '',
+    isGiving: false,
     groups: {},
     hold: 'none',
     isStable: false,
@@ -84,7 +85,8 @@ export function nodeReturned(draft: Draft, node: NodeName): void {
   peer.isStable = false;
 }
 
-function peerDied(draft: Draft, peer: Peer): void {
+/** Also when a restarted manager finds its peer dead: what was proven before is not known any more. */
+export function peerDied(draft: Draft, peer: Peer): void {
   const {state} = draft;
   cancelStandby(draft, `${peer.name} died`);
   const mayOwn = mayOwnSomething(draft, peer);
@@ -168,7 +170,9 @@ export function retryFencing(draft: Draft): void {
 export function heardStatus(draft: Draft, peer: Peer, message: Message): void {
   const beacon = readBeacon(message);
   if (beacon === undefined) {
-    if (peer.kind !== 'unknown' || fieldOf(message, 'st') !== 'active') return;
+    // Systole without a beacon yet: what it owns stays unknown, which counts as owning.
+    const isSystole = fieldOf(message, 'sysv') !== undefined;
+    if (isSystole || peer.kind !== 'unknown' || fieldOf(message, 'st') !== 'active') return;
     peer.kind = 'classic';
     say(draft, 'info', 'PEER_CLASSIC', `Node ${peer.name} runs the original Heartbeat: its rules are kept`);
     return becomeClassic(draft);
@@ -176,6 +180,9 @@ export function heardStatus(draft: Draft, peer: Peer, message: Message): void {
   if (peer.kind === 'systole' && beacon.incarnation === peer.incarnation && beacon.version <= peer.version) return;
   if (peer.kind !== 'systole') say(draft, 'info', 'PEER_SYSTOLE', `Node ${peer.name} runs Systole`);
   if (beacon.configHash !== peer.configHash) compareConfiguration(draft, peer, beacon.configHash);
+  const isNewLife = peer.kind === 'systole' && beacon.incarnation !== peer.incarnation;
+  if (isNewLife) cancelStandby(draft, `the manager of ${peer.name} was restarted`);
+
   peer.kind = 'systole';
   Object.assign(peer, beacon);
   settleGrants(draft, peer);

@@ -3,10 +3,10 @@
 import {mirror, type StandbyScope} from '../model/cluster.js';
 import type {ControlReply, ControlRequest} from '../model/control.js';
 import {unreachable} from '../model/unreachable.js';
-import {type Draft, isNice, say, send} from './draft.js';
+import {type Draft, say, send} from './draft.js';
 import {beginLeaving} from './leave.js';
 import {readScope} from './scope.js';
-import {beginGiving, forgive, givableGroups, refusal} from './standby.js';
+import {beginGiving, forgive, givableGroups, requestRefusal} from './standby.js';
 import {statusOf} from './status.js';
 
 /** The peer has this long to accept or refuse. */
@@ -50,11 +50,7 @@ function answer(draft: Draft, id: number, request: ControlRequest): ControlReply
 }
 
 function standby(draft: Draft, id: number, scope: StandbyScope): ControlReply | undefined {
-  if (!isNice(draft)) {
-    const text = 'Standby mode only implemented when auto_failback is on or off';
-    return {ok: false, code: 'LEGACY', text, hint: 'set auto_failback in ha.cf'};
-  }
-  const refused = refusal(draft);
+  const refused = requestRefusal(draft);
   if (refused !== undefined) return refused;
   const names = givableGroups(draft, scope).map((group) => group.definition.key);
   beginGiving(draft, scope, {isSilent: false});
@@ -67,7 +63,7 @@ function standby(draft: Draft, id: number, scope: StandbyScope): ControlReply | 
 }
 
 function takeover(draft: Draft, id: number, scope: StandbyScope): ControlReply | undefined {
-  const refused = refusal(draft);
+  const refused = requestRefusal(draft);
   if (refused !== undefined) return refused;
   send(draft, {t: 'hb_takeover', rsc_hold: scope});
   const {peer} = draft.state;

@@ -16,6 +16,8 @@ const ASK_MS = 10_000;
 /** The bound of a real peer for every later step. */
 const STEP_MS = 3_600_000;
 const GRANT_MS = 30_000;
+/** How often a taker looks whether a Systole giver still gives: it may have cancelled while this node was paused. */
+const LOOK_MS = 2_000;
 
 /** Why a move cannot begin now; undefined: it can. */
 export function refusal(draft: Draft): Extract<ControlReply, {ok: false}> | undefined {
@@ -33,6 +35,13 @@ export function refusal(draft: Draft): Extract<ControlReply, {ok: false}> | unde
   const isStable = peer.kind === 'systole' ? peer.phase === 's' : peer.isStable || !isNice(draft);
   if (!isStable) return no('PEER_IN_FLUX', 'Other side is in flux.', 'wait until the other node is stable');
   return undefined;
+}
+
+/** The same for a move that somebody asked for. */
+export function requestRefusal(draft: Draft): Extract<ControlReply, {ok: false}> | undefined {
+  if (isNice(draft)) return refusal(draft);
+  const text = 'Standby mode only implemented when auto_failback is on or off';
+  return {ok: false, code: 'LEGACY', text, hint: 'set auto_failback in ha.cf'};
 }
 
 /** Begins to give; the caller has checked refusal(). */
@@ -88,7 +97,7 @@ function heardMe(draft: Draft, peer: Peer, scope: StandbyScope): void {
     if (peer.kind === 'systole') send(draft, {t: 'sysrefuse', dest: peer.name, code: refused.code, text: refused.text});
     return;
   }
-  const untilMs = draft.now.monoMs + STEP_MS;
+  const untilMs = draft.now.monoMs + (peer.kind === 'systole' ? LOOK_MS : STEP_MS);
   draft.state.standby = {role: 'taker', scope, step: 'waiting', untilMs, keys: [], isSilent: false};
   for (const group of draft.state.groups) {
     if (inScope(draft, group, {role: 'taker', scope}) && group.state === 'failed') forgive(group);
@@ -234,6 +243,12 @@ function isStillToStart(draft: Draft, group: GroupState): boolean {
 }
 
 function expire(draft: Draft, standby: Standby): void {
+  const {peer} = draft.state;
+  if (standby.role === 'taker' && peer?.kind === 'systole') {
+    standby.untilMs = draft.now.monoMs + LOOK_MS;
+    if (!peer.isGiving && standby.step === 'waiting') cancelStandby(draft, `${peer.name} does not give any more`);
+    return;
+  }
   const text = 'No reply to standby request.  Standby request cancelled.';
   say(draft, 'WARN', 'STANDBY_CANCELLED', text, {step: standby.step, hold: currentHold(draft)});
   draft.state.standby = undefined;

@@ -9,7 +9,7 @@ import {noteHold} from './classic.js';
 import {type Draft, holdsClass, isNice, ownsGroup, say, send} from './draft.js';
 import {setGoal} from './goals.js';
 import {requestOwnGroups} from './legacy.js';
-import {heardStatus, newPeer} from './peer.js';
+import {heardStatus, newPeer, peerDied} from './peer.js';
 import {sendHold} from './reports.js';
 import type {GroupState, ManagerState} from './state.js';
 
@@ -100,11 +100,11 @@ export function messagingReady(draft: Draft, event: Ready): void {
   if (peer === undefined || node === undefined) return;
   peer.status = node.status;
   peer.wasHeard ||= node.status === 'up' || node.status === 'active';
-  if (node.status === 'dead') peer.cleared = view.isCommUp ? 'yes' : 'no';
   const report = view.lastReport[peer.name];
   const status = view.lastStatus[peer.name];
   if (status !== undefined) heardStatus(draft, peer, status);
   if (report !== undefined) noteHold(peer, report);
+  if (node.status === 'dead' && view.isCommUp) peerDied(draft, peer);
 }
 
 /** This manager replaces one that died while the cluster went on. */

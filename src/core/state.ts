@@ -18,6 +18,8 @@ export type Goal =
 
 export interface Job {
   id: number;
+  /** What it was run for: a status asked by the monitor says nothing about a stop that was decided since. */
+  goal: Goal;
   action: ResourceAction;
   index: number;
   sinceMs: number;
@@ -92,6 +94,7 @@ export interface Peer {
   version: number;
   phase: string;
   configHash: string;
+  isGiving: boolean;
   groups: Record<string, PeerGroup>;
   /** The last `resource` report. */
   hold: Hold;

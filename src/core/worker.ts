@@ -8,7 +8,7 @@ import {assert} from './assert.js';
 import {type Draft, nextId, say} from './draft.js';
 import {scheduleMonitor} from './goals.js';
 import {giveUp, measured, monitored, stopFailed} from './outcomes.js';
-import type {Goal, GroupState} from './state.js';
+import type {GroupState} from './state.js';
 
 /** Runs the next script of every group that has something to do. */
 export function advanceAll(draft: Draft): void {
@@ -40,7 +40,7 @@ function runScript(draft: Draft, group: GroupState, action: ResourceAction): voi
   const resource = group.definition.resources[group.cursor];
   assert(resource !== undefined, `no resource ${group.cursor} in group ${group.definition.key}`);
   const id = nextId(draft);
-  group.job = {id, action, index: group.cursor, sinceMs: draft.now.monoMs, isCancelled: false};
+  group.job = {id, goal: group.goal, action, index: group.cursor, sinceMs: draft.now.monoMs, isCancelled: false};
   if (action === 'start') group.resources[group.cursor] = 'starting';
   if (action === 'stop') group.resources[group.cursor] = 'stopping';
   const {systole} = draft.state.config;
@@ -65,7 +65,7 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   if (group === undefined || job === undefined) return;
   group.job = undefined;
   const {exit} = outcome;
-  const isForGoal = job.index === group.cursor && suits(group.goal, job.action);
+  const isForGoal = job.index === group.cursor && job.goal === group.goal;
   const verdict = judge(job.action, exit);
   if (verdict === 'running' || verdict === 'stopped' || verdict === 'unknown') group.resources[job.index] = verdict;
   else if (job.action === 'start') group.resources[job.index] = verdict === 'done' ? 'running' : 'failed';
@@ -75,12 +75,6 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   if (job.action === 'start') return startExited(draft, group, exit);
   if (job.action === 'stop') return stopExited(draft, group, exit);
   statusExited(draft, group, exit);
-}
-
-function suits(goal: Goal, action: ResourceAction): boolean {
-  if (goal === 'run') return action !== 'stop';
-  if (goal === 'stop') return action !== 'start';
-  return goal !== 'idle' && action === 'status';
 }
 
 function startExited(draft: Draft, group: GroupState, exit: ResourceExit): void {

@@ -152,7 +152,13 @@ function noiseArrived(work: Work, {link, fault, from}: Extract<MessagingEvent, {
 
 function emptyState(start: MessagingStart, {monoMs}: Now): MessagingState {
   const own = {startedMs: monoMs, status: 'init', isCommUp: false, nodes: [], deleted: []} as const;
-  const sending = {highest: 0, history: [], recentNaks: [], beacon: {}, announcedMs: null} as const;
+  const sending = {
+    highest: 0,
+    history: [],
+    recentNaks: [], // From the first packet on a Systole peer knows its like, even while the manager has not said what it owns.
+    beacon: {sysv: '1'},
+    announcedMs: null,
+  } as const;
   const manager = {
     isManagerThere: true,
     isManagerUnseen: true,
