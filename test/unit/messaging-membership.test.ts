@@ -18,7 +18,7 @@ test('a node starts as the real one: init, up, up with two seconds more, ready f
   assert.deepEqual(sent(effects).map(brief), ['status init 1', 'status up 2', 'status up 3']);
   assert.deepEqual(
     sent(effects)[0]?.fields.map((each) => `${each.type}${each.name}`),
-    ['0t', '0st', '0dt', '0protocol', '0src', '1srcuuid', '0seq', '0hg', '0ts', '0ttl'],
+    ['0t', '0st', '0dt', '0protocol', '0sysv', '0src', '1srcuuid', '0seq', '0hg', '0ts', '0ttl'],
   );
   const first = sent(effects)[0]!;
   const values = ['dt', 'protocol', 'src', 'srcuuid', 'hg', 'ttl'].map((each) => fieldOf(first, each));
