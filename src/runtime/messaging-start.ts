@@ -25,6 +25,8 @@ export interface StartMessagingOptions {
   readonly boot: BootOptions;
   /** ha.cf realtime and rtprio; undefined: normal priority. Ignored, with isRealtime false, where it is not permitted. */
   readonly realtimePriority: number | undefined;
+  /** Put before the whole command, e.g. to enter a network namespace. */
+  readonly launcher?: readonly string[];
   /** False: bind link sockets to addresses even where a device bind is possible. */
   readonly bindToDevice?: boolean;
   /** Where its last-resort lines and V8's own go. Never a pipe: a full one would stop the keepalives. */
@@ -49,7 +51,7 @@ export function startMessagingProcess(options: StartMessagingOptions): StartedMe
   const deviceSockets = isBound ? deviceSocketsOf(boot.media, boot.udpPort) : [];
   const plain = [process.execPath, '--single-threaded-gc', '--enable-source-maps', script];
   const scheduled = isRealtime ? ['chrt', '-r', String(realtimePriority), ...plain] : plain;
-  const [file, ...args] = withDeviceSockets(deviceSockets, scheduled);
+  const [file, ...args] = [...(options.launcher ?? []), ...withDeviceSockets(deviceSockets, scheduled)];
   assert(file !== undefined);
   const child = spawn(file, args, {
     stdio: ['ignore', 'ignore', options.stderr ?? 'inherit', 'pipe'],

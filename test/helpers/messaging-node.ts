@@ -20,6 +20,7 @@ export interface NodeOptions {
   readonly key?: string;
   readonly bindToDevice?: boolean;
   readonly realtimePriority?: number;
+  readonly launcher?: readonly string[];
   /** False: the test renews the lease itself, or lets it run out. */
   readonly renews?: boolean;
 }
@@ -69,6 +70,7 @@ export class MessagingNode {
       boot: bootOf(options),
       realtimePriority: options.realtimePriority,
       bindToDevice: options.bindToDevice ?? false,
+      launcher: options.launcher ?? [],
       handlers: {
         onMessage: (message) => {
           this.said.push(message);

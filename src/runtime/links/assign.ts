@@ -28,14 +28,9 @@ export function assignDescriptors(
   const first = shared[0];
   if (any === undefined || first === undefined) return assigned;
   const targets = [...new Set(shared.flatMap((each) => each.targets))];
-  const plan: SocketPlan = {
-    kind: 'ucast',
-    device: first.device,
-    port: any.port,
-    address: any.address,
-    targets,
-    ttl: undefined,
-  };
+  const isUnaddressed = shared.some((each) => each.isUnaddressed === true);
+  const common = {kind: 'ucast', device: first.device, port: any.port, address: any.address} as const;
+  const plan: SocketPlan = {...common, targets, ttl: undefined, ...(isUnaddressed ? {isUnaddressed} : {})};
   return [{plan, descriptor: any.descriptor}, ...assigned];
 }
 

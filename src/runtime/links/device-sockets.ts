@@ -60,7 +60,8 @@ while (@ARGV and (my $word = shift @ARGV) ne '--') {
   my ($want, $device, $address, $port) = split /,/, $word;
   my $shared = $address eq '0.0.0.0' ? 0 : 1;
   my $name = pack('S n C4 x8', 2, $port, split(/\\./, $address));
-  my $made = socket(my $socket, 2, 2, 0)
+  my $socket;
+  my $made = socket($socket, 2, 2, 0)
     && setsockopt($socket, 1, 25, pack('Z16', $device))
     && (!$shared || setsockopt($socket, 1, 2, pack('i', 1)))
     && setsockopt($socket, 1, 6, pack('i', 1))

@@ -61,10 +61,11 @@ export class LinkSet {
   private makeLink(name: string): Link {
     return new Link({
       name,
-      plan: () => {
+      plan: (hasDeviceSocket) => {
         this.interfaces = readInterfaces();
-        return planLink(name, this.planInput());
+        return planLink(name, {...this.planInput(), hasDeviceSocket});
       },
+      hasBoundNeighbours: this.inherited.some((each) => each.device !== name),
       inherited: this.inherited.filter((each) => each.device === name),
       isOurs: (plan, from) => this.isOurs(plan, from),
       onPacket: (bytes, from) => this.options.onPacket(name, bytes, from),
@@ -74,8 +75,7 @@ export class LinkSet {
 
   private planInput(): PlanInput {
     const {media, udpPort, loopback, floating} = this.options;
-    const boundDevices = this.inherited.filter((each) => each.address === '0.0.0.0').map((each) => each.device);
-    return {media, udpPort, interfaces: this.interfaces, loopback, floating, boundDevices};
+    return {media, udpPort, interfaces: this.interfaces, loopback, floating};
   }
 
   /** Two links with one group and port both receive both wires' packets; the sender's subnet tells which it was. */

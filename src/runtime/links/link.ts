@@ -17,10 +17,12 @@ import {openUdpSocket, type UdpSocket} from './udp-socket.js';
 
 export interface LinkOptions {
   readonly name: string;
-  /** Reads the addresses afresh and plans this link's sockets. */
-  readonly plan: () => readonly SocketPlan[];
+  /** Reads the addresses afresh and plans this link's sockets; with a device-bound socket it needs no address. */
+  readonly plan: (hasDeviceSocket: boolean) => readonly SocketPlan[];
   /** Sockets of this device that the launcher opened. */
   readonly inherited: readonly DeviceSocket[];
+  /** Sockets bound to other devices hold the port on every address. */
+  readonly hasBoundNeighbours: boolean;
   /** False: this multicast sender is in another link's subnet. Asked only for sockets not bound to the device. */
   readonly isOurs: (plan: SocketPlan, from: string) => boolean;
   readonly onPacket: (bytes: Buffer, from: string) => void;
@@ -46,6 +48,8 @@ export class Link {
   private device: DeviceState;
   private deviceReadMs: number;
   private openIndex: number | undefined;
+  /** The launcher could not make our socket because the device was not there, or it was made anew since. */
+  private sharesPort: boolean;
   private suspect: 'no' | 'address' | 'device' = 'no';
   private retryMs = retryMinMs;
   private nextTryMs = 0;
@@ -58,6 +62,7 @@ export class Link {
     this.faults = new FaultLog(options.name, options.onLog);
     this.device = readDevice(options.name);
     this.deviceReadMs = monotonicMs();
+    this.sharesPort = options.hasBoundNeighbours && this.device.index === undefined;
   }
 
   get isOpen(): boolean {
@@ -110,7 +115,7 @@ export class Link {
   }
 
   private async reopen(nowMs: number): Promise<void> {
-    const plans = this.options.plan();
+    const plans = this.options.plan(this.inherited.some((each) => each.address === '0.0.0.0'));
     if (plans.length === 0) {
       // If the addresses come back the same, the old sockets work again; until then there is nothing to bind.
       this.faults.failed(`${this.name} has no usable IPv4 address`, nowMs);
@@ -127,11 +132,15 @@ export class Link {
   private async open(plans: readonly SocketPlan[]): Promise<void> {
     try {
       for (const {plan, descriptor} of assignDescriptors(plans, this.inherited)) {
-        const socket = await openUdpSocket(plan, descriptor, {
-          onPacket: (bytes, from) => this.received({plan, descriptor}, bytes, from),
-          onError: (error) => this.failed(error),
-          onSent: () => this.faults.worked(),
-        });
+        const socket = await openUdpSocket(
+          plan,
+          {descriptor, sharesPort: this.sharesPort},
+          {
+            onPacket: (bytes, from) => this.received({plan, descriptor}, bytes, from),
+            onError: (error) => this.failed(error),
+            onSent: () => this.faults.worked(),
+          },
+        );
         this.sockets.push({plan, descriptor, socket});
       }
     } catch (error) {
@@ -147,6 +156,7 @@ export class Link {
       const text = `link ${this.name}: the device was replaced; bound to its address only until the next start`;
       this.options.onLog(log('WARN', 'LINK_DEVICE_REPLACED', text, {link: this.name}));
       this.inherited = [];
+      this.sharesPort = this.options.hasBoundNeighbours;
     }
     await this.drop();
     await this.open(plans);
@@ -174,7 +184,8 @@ export class Link {
 
   private settle(): void {
     this.openIndex = this.device.index;
-    this.suspect = 'no';
+    // Without an address of its own it cannot tell its own target from the peer's: to be looked at again.
+    this.suspect = this.sockets.some(({plan}) => plan.targets.length > 0 && plan.isUnaddressed) ? 'address' : 'no';
     this.retryMs = retryMinMs;
     // A fault that persists with the same addresses must not cost a look at them every second.
     this.nextTryMs = monotonicMs() + retryMaxMs;

@@ -18,6 +18,8 @@ export interface SocketPlan {
   readonly targets: readonly string[];
   /** 1 for peers in the device's own subnet: a router then drops what strays. undefined: the system's default. */
   readonly ttl: number | undefined;
+  /** The device has no address now; only a device-bound socket can do without. */
+  readonly isUnaddressed?: boolean;
   /** mcast only. */
   readonly interfaceAddress?: string;
   readonly loop?: boolean;
@@ -31,8 +33,8 @@ export interface PlanInput {
   readonly loopback?: string | undefined;
   /** Service addresses: they move to the other node, so no link may bind one. */
   readonly floating?: readonly string[];
-  /** Devices whose sockets are bound to the device: these need no address of their own. */
-  readonly boundDevices?: readonly string[];
+  /** The link has a socket bound to its device, which needs no address. */
+  readonly hasDeviceSocket?: boolean;
 }
 
 export function isIpMedium(medium: Medium): medium is IpMedium {
@@ -78,6 +80,8 @@ function ownAddresses(device: string, input: PlanInput): readonly InterfaceAddre
   return input.interfaces.filter((each) => each.device === device && !input.floating?.includes(each.address));
 }
 
+const anyAddress = '0.0.0.0';
+
 /** Peers may be in different subnets of one device: one socket for each address of ours that is needed to reach them. */
 function planUnicast(
   device: string,
@@ -86,8 +90,7 @@ function planUnicast(
   input: PlanInput,
 ): readonly SocketPlan[] {
   const first =
-    own[0] ??
-    (input.boundDevices?.includes(device) ? {device, address: '0.0.0.0', netmask: '255.255.255.255'} : undefined);
+    own[0] ?? (input.hasDeviceSocket === true ? {device, address: anyAddress, netmask: '255.255.255.255'} : undefined);
   if (first === undefined) return [];
   const sockets = new Map<string, {readonly at: InterfaceAddress; readonly targets: string[]}>();
   if (targets.length === 0) sockets.set(first.address, {at: first, targets: []});
@@ -103,6 +106,7 @@ function planUnicast(
     port: input.udpPort,
     address: at.address,
     targets: reached,
+    ...(at.address === anyAddress ? {isUnaddressed: true} : {}),
     ttl: reached.length > 0 && reached.every((each) => isInSubnet(each, at)) ? 1 : undefined,
   }));
 }

@@ -23,17 +23,24 @@ export interface UdpSocket {
 const sendQueueMax = 64;
 const receiveBufferBytes = 1024 * 1024;
 
-/** Rejects when the address or port cannot be bound. `descriptor`: a socket bound elsewhere already. */
+export interface BindOptions {
+  /** A socket that was bound to its device elsewhere. */
+  readonly descriptor: number | undefined;
+  /** Sockets of other devices hold the port on any address; libuv has marked those as willing to share. */
+  readonly sharesPort: boolean;
+}
+
+/** Rejects when the address or port cannot be bound. */
 export async function openUdpSocket(
   first: SocketPlan,
-  descriptor: number | undefined,
+  {descriptor, sharesPort}: BindOptions,
   handlers: UdpSocketHandlers,
 ): Promise<UdpSocket> {
   let plan = first;
   const socket = DgramAsPromised.createSocket({
     type: 'udp4',
-    // Never on a unicast port: the kernel would hand every packet to the newer socket, in silence.
-    reuseAddr: plan.kind === 'mcast',
+    // Otherwise never on a unicast port: the kernel would hand every packet to the newer socket, in silence.
+    reuseAddr: plan.kind === 'mcast' || sharesPort,
     lookup: (host, _options, done) => done(null, host, 4),
   });
   const raw = socket.socket;
