@@ -218,10 +218,9 @@ class Api implements ClientApi {
     const name = fieldOf(message, 'cn') ?? '';
     const node = nodes.find((each) => each.name === (fieldOf(message, 'node') ?? self).toLowerCase());
     if (node === undefined || name === '') from.send(refused('clientstatus'));
-    else if (node.name === self) from.send(reply('clientstatus', {cn: name, cs: this.statusOf(name)}, 'OK'));
+    else if (node.name === self) from.send(clientStatusReply(client.id, name, this.statusOf(name)));
     // Nobody would answer for a node that is not there.
-    else if (node.status !== 'up' && node.status !== 'active')
-      from.send(reply('clientstatus', {cn: name, cs: 'offline'}, 'OK'));
+    else if (node.status !== 'up' && node.status !== 'active') from.send(clientStatusReply(client.id, name, 'offline'));
     else this.options.send(messageOf({t: 'query-cstatus', cn: name, from_id: client.id, dest: node.name}));
   }
 
@@ -268,4 +267,9 @@ class Api implements ClientApi {
       this.options.onLog(log('WARN', 'API_CLIENT_REMOVED', `Removing client ${gone.client.id}: ${reason}`));
     if (!gone.client.isCasual) this.announce(gone.client, 'leave', reason === 'signoff' ? 'signoff' : 'disconnect');
   }
+}
+
+/** Clients wait for a peer's answer, so this node's own has the same form. */
+function clientStatusReply(asker: string, name: string, status: 'online' | 'offline'): Message {
+  return messageOf({t: 'respond-cstatus', result: 'OK', cn: name, to_id: asker, cs: status});
 }
