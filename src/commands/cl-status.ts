@@ -79,6 +79,7 @@ function explain(error: unknown, name: string, words: readonly string[]): number
     if (error.message !== '') process.stderr.write(`${error.message}\n`);
     return error.status;
   }
+  if (error instanceof ApiRefusal || error instanceof ApiTimeout) return failed(error, `${name} failed`);
   if (!(error instanceof SignonError)) throw error;
   if (name === 'hbstatus') {
     process.stdout.write('Heartbeat is stopped on this machine.\n');
@@ -120,9 +121,19 @@ async function listNodes(client: ApiClient, request: Request, print: Print): Pro
       continue;
     }
     print(`\n${name}\t${fieldOf(node, 'st') ?? ''}\t(nodetype: ${fieldOf(node, 'nodetype') ?? ''})`);
-    for (const link of (await client.list('iflist', {node: name})).reverse()) printLink(link, true, print);
+    for (const link of await linksOf(client, name)) printLink(link, true, print);
   }
   return CODE.ok;
+}
+
+/** A node without links is refused; that must not hide the other nodes. */
+async function linksOf(client: ApiClient, node: string): Promise<Message[]> {
+  try {
+    return (await client.list('iflist', {node})).reverse();
+  } catch (error) {
+    if (error instanceof ApiRefusal) return [];
+    throw error;
+  }
 }
 
 function printLink(link: Message, verbose: boolean, print: Print): void {
@@ -180,7 +191,8 @@ async function clientStatus(client: ApiClient, request: Request, print: Print): 
     print(status);
     return status === 'online' ? CODE.ok : CODE.no;
   } catch (error) {
-    return failed(error, `Cannot get heartbeat client ${id}'s status`);
+    // 3.0.6 says this for a refusal too.
+    return failed(error, `Cannot get heartbeat client ${id}'s status`, 'No timely response.');
   }
 }
 
@@ -197,7 +209,9 @@ async function resourceStatus(client: ApiClient, request: Request, print: Print)
 async function parameter(client: ApiClient, request: Request, print: Print): Promise<number> {
   if (request.parameter === undefined) return complain('parameter name required', CODE.parameter);
   try {
-    const value = fieldOf(await client.ask('getparm', {pname: request.parameter}), 'pvalue') ?? '';
+    const value = fieldOf(await client.ask('getparm', {pname: request.parameter}), 'pvalue');
+    // The real daemon answers OK without a value when the parameter is not set.
+    if (value === undefined) throw new ApiRefusal('');
     print(request.forHumans ? `Heartbeat parameter ${request.parameter}'s value: ${value}` : value);
     return CODE.ok;
   } catch (error) {

@@ -9,6 +9,7 @@ import {COMPATIBLE_VERSION, EXIT, Exit, run, stamp, version} from './lib/program
 /** LSB: stopped, but a pid file is left. */
 const STALE = 1;
 const STOPPED = 3;
+const BAD_OPTION = 2;
 
 await run(async (words) => {
   const options = parseHeartbeatOptions(words);
@@ -17,7 +18,7 @@ await run(async (words) => {
   if (flags.has('D')) return defaults(flags.has('W'));
   if (flags.has('s')) return status();
   if (flags.has('k')) return (await import('./lib/stop-daemon.js')).stopDaemon();
-  if (flags.has('R')) return restartInPlace(options);
+  if (flags.has('R')) return restartInPlace();
   const running = findDaemon();
   if (flags.has('r') && running.state === 'running') return reload(running.pid);
   if (running.state === 'running') {
@@ -48,7 +49,7 @@ function status(): number {
 }
 
 /** -R is how a daemon restarts itself; for anybody else there is nothing to restart, or it is not theirs. */
-function restartInPlace(_options: HeartbeatOptions): number {
+function restartInPlace(): number {
   const found = findDaemon();
   if (found.state !== 'running') throw new Exit(EXIT.unconfigured, 'ERROR: heartbeat is not running.');
   throw new Exit(STALE, `ERROR: Heartbeat already running [pid ${found.pid}].`);
@@ -73,28 +74,31 @@ async function reload(pid: number): Promise<number> {
 }
 
 async function start(options: HeartbeatOptions): Promise<number> {
-  const args = managerArguments(options);
+  // Ignored, -M would do the opposite of what was asked for.
+  if (options.flags.has('M')) {
+    throw new Exit(
+      BAD_OPTION,
+      'heartbeat: -M is not supported\n    hint: with an empty haresources nothing is managed',
+    );
+  }
+  const env = {...process.env, ...(options.flags.has('l') ? {SYSTOLE_REALTIME: 'off'} : {})};
   if (options.flags.has('v')) await printConfig();
-  if (options.flags.has('f')) return foreground(args);
+  if (options.flags.has('f')) return foreground(env, options.debug);
   const {launchDaemon} = await import('./lib/launch-daemon.js');
-  return launchDaemon(args, process.env);
-}
-
-/** The manager knows the same letters. */
-function managerArguments(options: HeartbeatOptions): string[] {
-  const letters = ['l', 'M'].filter((letter) => options.flags.has(letter)).map((letter) => `-${letter}`);
-  return [...Array.from({length: options.debug}, () => '-d'), ...letters];
+  return launchDaemon({args: [], env, debug: options.debug});
 }
 
 /** In this very process: systemd watches one pid, and one start of Node is saved. */
-async function foreground(args: readonly string[]): Promise<number> {
-  const [{MANAGER}, {readConfig}] = await Promise.all([
-    import('./lib/launch-daemon.js'),
-    import('./lib/read-config.js'),
-  ]);
+async function foreground(env: NodeJS.ProcessEnv, debug: number): Promise<number> {
+  const [launch, {readConfig}] = await Promise.all([import('./lib/launch-daemon.js'), import('./lib/read-config.js')]);
   readConfig();
-  process.argv = [process.argv[0]!, MANAGER, ...args];
-  await import(MANAGER);
+  // A terminal that is closed, or a reader that goes away, must not end the daemon.
+  for (const stream of [process.stdout, process.stderr])
+    stream.removeAllListeners('error').on('error', () => undefined);
+  Object.assign(process.env, env);
+  process.argv = [process.argv[0]!, launch.MANAGER, '--foreground'];
+  await import(launch.MANAGER);
+  launch.raiseDebug(process.pid, debug);
   return EXIT.ok;
 }
 

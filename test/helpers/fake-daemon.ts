@@ -96,11 +96,12 @@ function apiAnswers(request: Message): readonly Message[] {
       return one({rsc_hold: 'all'});
     case 'getparm': {
       const pvalue = PARAMETERS[fieldOf(request, 'pname') ?? ''];
-      return pvalue === undefined ? bad : one({pvalue});
+      return one(pvalue === undefined ? {} : {pvalue});
     }
     case 'clientstatus':
-      // A node nobody knows is never heard: no answer comes.
-      return node ? one({subt: 'respond-cstatus', cs: fieldOf(request, 'cn') === 'ipfail' ? 'online' : 'offline'}) : [];
+      return node
+        ? one({subt: 'respond-cstatus', cs: fieldOf(request, 'cn') === 'ipfail' ? 'online' : 'offline'})
+        : bad;
     default:
       return [];
   }
