@@ -19,7 +19,9 @@ export class WakeTimer {
   constructor(private readonly onWake: () => void) {}
 
   arm(deadlineMs: number): void {
-    if (this.isClosed || (this.timer !== undefined && deadlineMs === this.deadlineMs)) return;
+    // While the sockets are read first the wake-up is on its way already.
+    if (this.isClosed || this.turn !== undefined || (this.timer !== undefined && deadlineMs === this.deadlineMs))
+      return;
     clearTimeout(this.timer);
     this.timer = undefined;
     this.deadlineMs = deadlineMs;
@@ -48,9 +50,9 @@ export class WakeTimer {
 
   private readFirst(turns: number): void {
     const before = this.reads;
-    clearImmediate(this.turn);
     // Immediates run after the poll phase, in which the sockets are read.
     this.turn = setImmediate(() => {
+      this.turn = undefined;
       if (this.isClosed) return;
       if (this.reads > before && turns > 1) this.readFirst(turns - 1);
       else this.onWake();
