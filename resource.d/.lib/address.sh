@@ -98,7 +98,7 @@ mask_bits() {
 # An address on lo is another thing (LVS real servers) unless lo is what was asked for.
 look() {
   look_text=$(ip "$@" 2>/dev/null)
-  found_on='' found_bits='' found_secondary='' found_flags='' has_interface='' flags='' labels=' ' neighbours_here=0
+  found_on='' found_bits='' found_secondary='' found_flags='' has_interface='' flags='' labels=' '
   while read -r kind second third rest; do
     case $kind in
     [0-9]*:)
@@ -166,7 +166,8 @@ stop_address() {
 delete_address() {
   promote=/proc/sys/net/ipv4/conf/$found_on/promote_secondaries before=''
   if [ "$family" = 4 ] && [ -z "$found_secondary" ]; then
-    { read -r before <"$promote"; } 2>/dev/null || before=''
+    # A byte-wise read of a sysctl ends without the newline, hence with status 1, and has the value all the same.
+    { read -r before <"$promote"; } 2>/dev/null
     if [ "$before" = 0 ] && ! { echo 1 >"$promote"; } 2>/dev/null; then
       case $(ip -4 -o addr show dev "$found_on" secondary) in
       ?*) fail 1 "cannot remove $address alone: other addresses of $found_on depend on it and $promote cannot be written" ;;

@@ -44,6 +44,13 @@ export class Sandbox {
       box.sh(`sysctl -qw net.ipv6.conf.v0.accept_dad=0
         ip addr add 10.9.0.${host}/24 brd + dev v0; ip -6 addr add 2001:db8::${host}/64 dev v0 nodad; ip link set v0 up`);
     }
+    // IPv6 answers only when the kernel has seen the carrier, up to a second later; its link-local address tells.
+    for (const box of [this, other]) box.until('ip -6 -o addr show dev v0 scope link | grep -q .');
+  }
+
+  /** Waits until a shell line succeeds; for what the kernel does in its own time. */
+  until(line: string): void {
+    this.sh(`n=0; until ${line}; do n=$((n + 1)); [ $n -lt 400 ]; sleep 0.01; done`);
   }
 
   mac(): string {
