@@ -29,22 +29,26 @@ export async function endOrphans(directory: string, graceMs: number): Promise<{c
   await pollUntil(() => pids.every((pid) => !isGroupAlive(pid)), graceMs);
   for (const pid of pids.filter(isGroupAlive)) signalGroup(pid, 'SIGKILL');
   const allEnded = await pollUntil(() => pids.every((pid) => !isGroupAlive(pid)), 2000);
-  attempt(() => rmSync(directory, {recursive: true, force: true}));
+  for (const name of namesIn(directory)) attempt(() => rmSync(`${directory}/${name}`, {force: true}));
   return {count: pids.length, allEnded};
 }
 
 function leftBehind(directory: string): number[] {
-  let names: string[] = [];
-  attempt(() => {
-    names = readdirSync(directory);
-  });
-  return names
+  return namesIn(directory)
     .filter((name) => /^[1-9]\d{0,9}$/.test(name))
     .filter((name) => {
       const now = startTimeOf(Number(name));
       return now !== undefined && now === readText(`${directory}/${name}`);
     })
     .map(Number);
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return [];
+  }
 }
 
 function readText(path: string): string | undefined {

@@ -1,0 +1,80 @@
+// What starts at comm-up and ends with the daemon: the client API socket, then the respawn clients, which need it. Loaded
+// only then, because the way to the first keepalive must be short.
+
+import type {Hold} from '../model/cluster.js';
+import type {ClusterConfig} from '../model/config.js';
+import type {ClusterStatus} from '../model/control.js';
+import {type LogRecord, log} from '../model/log.js';
+import type {Message} from '../model/message.js';
+import type {Paths} from '../model/paths.js';
+import {groupId, userAccount} from './accounts.js';
+import type {ClientApi} from './client-api.js';
+import type {RespawnedClients} from './respawn.js';
+import type {ScriptEnv} from './script-env.js';
+
+export interface ClusterPicture {
+  readonly status: ClusterStatus;
+  readonly rscstatus: Hold | 'transition';
+}
+
+export interface ClientServiceOptions {
+  readonly paths: Paths;
+  readonly config: () => ClusterConfig;
+  readonly env: () => ScriptEnv;
+  readonly view: () => ClusterPicture;
+  readonly send: (message: Message) => void;
+  readonly log: (record: LogRecord) => void;
+  readonly onFailfast: (reason: string) => void;
+}
+
+export class ClientServices {
+  private api: ClientApi | undefined;
+  private clients: RespawnedClients | undefined;
+  private started: Promise<void> | undefined;
+  private isStopping = false;
+
+  constructor(private readonly options: ClientServiceOptions) {}
+
+  start(): void {
+    this.started ??= this.open().catch((error: unknown) => {
+      this.options.log(log('ERROR', 'CLIENT_API', `the client API could not be opened: ${String(error)}`));
+    });
+  }
+
+  /** Settles in bounded time, when clients and socket are gone. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    await this.started;
+    await this.clients?.stop();
+    await this.api?.close();
+  }
+
+  deliver(message: Message): void {
+    this.api?.deliver(message, 1);
+  }
+
+  private async open(): Promise<void> {
+    const [{startClientApi}, {startClients}] = await Promise.all([import('./client-api.js'), import('./respawn.js')]);
+    if (this.isStopping) return;
+    const {ha} = this.options.config();
+    this.api = await startClientApi({
+      path: this.options.paths.registerSocket,
+      keepaliveMs: ha.keepaliveMs,
+      deadtimeMs: ha.deadtimeMs,
+      apiauth: ha.apiauth,
+      accounts: {uidOf: (user) => userAccount(user)?.uid, gidOf: groupId},
+      send: this.options.send,
+      onLog: this.options.log,
+      view: () => ({node: ha.node, nodes: this.options.view().status.nodes, uuids: {}}),
+      parameters: () => this.options.config().ha.parameters,
+      rscstatus: () => this.options.view().rscstatus,
+    });
+    if (this.isStopping) return;
+    this.clients = startClients({
+      clients: ha.respawn,
+      env: this.options.env(),
+      log: this.options.log,
+      onFailfast: this.options.onFailfast,
+    });
+  }
+}

@@ -1,0 +1,122 @@
+// The executable of the manager: `node manager-process.js [--foreground] [--adopt]`. Reads the configuration, opens the log, takes
+// the pid file and runs the manager. With --adopt a messaging process started it after its predecessor died, and waits at
+// descriptor 3. Exit status: 0 after an orderly stop or when a daemon runs already, 6 for a bad configuration, 70 for a
+// mistake of ours.
+
+import {readFileSync} from 'node:fs';
+import {fileURLToPath} from 'node:url';
+import type {ClusterConfig} from '../model/config.js';
+import {log} from '../model/log.js';
+import {type Paths, resolvePaths} from '../model/paths.js';
+import {monotonicMs} from './clock.js';
+import {formatFindings, loadConfig} from './load-config.js';
+import {type Log, openLog} from './log-writer.js';
+import {Manager} from './manager.js';
+import {loadManagerCore} from './manager-core.js';
+import {acquirePidFile, type PidLock} from './pid-file.js';
+
+const packageDir = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
+const isAdopted = process.argv.includes('--adopt');
+const isForeground = process.argv.includes('--foreground');
+let manager: Manager | undefined;
+
+// From the first line on: a signal that came during the start must not kill half a daemon.
+let isTermPending = false;
+process.on('SIGTERM', () => {
+  if (manager === undefined) isTermPending = true;
+  else manager.shutdown();
+});
+process.on('SIGHUP', () => manager?.reload());
+process.on('SIGUSR1', () => manager?.changeDebug(1));
+process.on('SIGUSR2', () => manager?.changeDebug(-1));
+for (const ignored of ['SIGINT', 'SIGPIPE'] as const) process.on(ignored, () => {});
+process.title = 'heartbeat: master control process';
+process.umask(0o022);
+
+await run();
+
+async function run(): Promise<void> {
+  const paths = resolvePaths(process.env, packageDir);
+  const loaded = loadConfig(paths, process.env);
+  if (loaded.config === undefined) {
+    process.stderr.write(`${formatFindings(loaded)}\nConfiguration error, heartbeat not started.\n`);
+    process.exit(6);
+  }
+  const {config} = loaded;
+  const writer = logFor(config, paths);
+  const lock = acquirePidFile(paths.pidFile);
+  if (!lock.ok) {
+    writer.write(log('info', 'ALREADY_RUNNING', `heartbeat: already running [pid ${lock.pid ?? 'unknown'}].`));
+    await writer.close();
+    // A second manager beside a living one would own everything twice; its messaging process sees it go.
+    process.exit(isAdopted ? 1 : 0);
+  }
+  await runManager(paths, config, writer, lock);
+}
+
+async function runManager(
+  paths: Paths,
+  config: ClusterConfig,
+  first: Log,
+  lock: Extract<PidLock, {ok: true}>,
+): Promise<void> {
+  let writer = first;
+  const version = versionOf(packageDir);
+  const started = new Manager({
+    paths,
+    env: process.env,
+    config,
+    loadCore: loadManagerCore,
+    log: first,
+    isAdopted,
+    isForeground,
+    version,
+    load: () => loadConfig(paths, process.env),
+    reopenLog: (changed) => {
+      void writer.close();
+      writer = logFor(changed, paths);
+      return writer;
+    },
+    exit: (status) => {
+      // After a crash the file stays: its successor finds it stale and takes it.
+      if (status !== 70) lock.release();
+      // The lines are in the files already; syslog's child gets a moment.
+      void Promise.race([writer.close(), new Promise((resolve) => setTimeout(resolve, 500))]).then(() =>
+        process.exit(status),
+      );
+    },
+  });
+  manager = started;
+  process.on('uncaughtException', (error) => started.crash(error));
+  process.on('unhandledRejection', (error) => started.crash(error));
+  first.write(log('info', 'STARTING', `Configuration validated. Starting heartbeat ${version}`, {adopted: isAdopted}));
+  await started.start();
+  if (isTermPending) started.shutdown();
+}
+
+function logFor({ha}: ClusterConfig, paths: Paths): Log {
+  return openLog({
+    logfile: ha.logfile,
+    debugfile: ha.debugfile,
+    jsonFile: `${paths.logDir}/systole.json`,
+    facility: ha.logfacility === 'none' ? undefined : ha.logfacility,
+    syslogmsgfmt: ha.syslogmsgfmt,
+    debug: ha.debug,
+    stderr: isForeground,
+    context: () => ({
+      node: ha.node,
+      pid: process.pid,
+      wallMs: Date.now(),
+      monoMs: monotonicMs(),
+      generation: manager?.generation ?? 0,
+    }),
+  });
+}
+
+function versionOf(directory: string): string {
+  try {
+    return String((JSON.parse(readFileSync(`${directory}/package.json`, 'utf8')) as {version?: unknown}).version);
+  } catch {
+    return 'unknown';
+  }
+}

@@ -1,0 +1,339 @@
+// The manager process: owns resources, scripts, fencing, clients and logs, and the two cores' meeting point on this node.
+// It assumes a configuration without errors and the pid file in its hands. Promises: what the core decides is performed in
+// order; a mistake of ours ends the process with a crash file and status 70, and messaging starts the next one.
+
+import assert from 'node:assert/strict';
+import {mkdirSync, rmSync} from 'node:fs';
+import type {MessagingToManager} from '../model/channel.js';
+import type {ClusterConfig} from '../model/config.js';
+import type {ControlRequest} from '../model/control.js';
+import {type LogRecord, log} from '../model/log.js';
+import {fieldOf, type Message} from '../model/message.js';
+import type {Paths} from '../model/paths.js';
+import {feedOf, ownMessage} from './api-feed.js';
+import {ClientServices, type ClusterPicture} from './client-services.js';
+import {readNow} from './clock.js';
+import {type ControlServer, startControlServer} from './control-server.js';
+import {writeCrashFile} from './crash.js';
+import type {Fencer} from './fencing.js';
+import {type Fifo, openFifo} from './fifo.js';
+import type {Hooks} from './hooks.js';
+import type {LoadedConfig} from './load-config.js';
+import type {Log} from './log-writer.js';
+import type {ManagerCore} from './manager-core.js';
+import {ManagerLoop} from './manager-loop.js';
+import {MessagingPort} from './messaging-port.js';
+import {type ManagerPorts, perform} from './perform.js';
+import {rebootPlan, startReboot} from './reboot.js';
+import {reload} from './reload.js';
+import {rscTmpDir, type ScriptEnv, scriptEnv} from './script-env.js';
+import {endOrphans, openScriptJournal} from './script-journal.js';
+import {createScriptRunner, type ScriptRunner} from './scripts.js';
+import type {Watchdog} from './watchdog.js';
+
+export interface ManagerOptions {
+  readonly paths: Paths;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly config: ClusterConfig;
+  /** Called once messaging is on its way: loading takes longer than anything else. */
+  readonly loadCore: () => Promise<ManagerCore<unknown>>;
+  readonly log: Log;
+  /** A messaging process started us: adopt it. */
+  readonly isAdopted: boolean;
+  readonly isForeground: boolean;
+  readonly version: string;
+  readonly load: () => LoadedConfig;
+  /** The new logging directives took effect. */
+  readonly reopenLog: (config: ClusterConfig) => Log;
+  /** Leave the process; everything is closed. */
+  readonly exit: (status: number) => void;
+}
+
+/** EX_SOFTWARE: messaging starts another manager. */
+const CRASHED = 70;
+const FENCING_CHECK_MS = 3_600_000;
+const MESSAGING_END_MS = 3000;
+
+export class Manager {
+  /** Read by log lines. */
+  generation = 0;
+  private config: ClusterConfig;
+  private log: Log;
+  private env: ScriptEnv;
+  private debug: number;
+  private core: ManagerCore<unknown> | undefined;
+  private readonly loop: ManagerLoop<unknown>;
+  private readonly scripts: ScriptRunner;
+  private readonly messaging: MessagingPort;
+  private readonly clients: ClientServices;
+  private readonly ports: ManagerPorts;
+  private control: ControlServer | undefined;
+  private fifo: Fifo | undefined;
+  private hooks: Hooks | undefined;
+  private fencer: Promise<Fencer> | undefined;
+  private watchdog: Watchdog | undefined;
+  private fencingTimer: NodeJS.Timeout | undefined;
+  private lastRequestId = 0;
+  private isLeaving = false;
+  private readonly say = (record: LogRecord): void => this.log.write(record);
+
+  constructor(private readonly options: ManagerOptions) {
+    const {paths, config} = options;
+    this.config = config;
+    this.log = options.log;
+    this.debug = config.ha.debug;
+    this.env = scriptEnv(config.ha, paths, options.env);
+    const dispatch = this.dispatch.bind(this);
+    this.scripts = createScriptRunner({
+      agentDirs: paths.agentDirs,
+      env: this.env,
+      log: this.say,
+      journal: openScriptJournal(journalDir(paths)),
+    });
+    this.messaging = new MessagingPort({
+      config: () => this.config,
+      paths,
+      loopback: options.env['SYSTOLE_LOOPBACK'],
+      stderr: options.isForeground ? 'inherit' : 'ignore',
+      onMessage: (message) => this.messagingSaid(message),
+      onLost: () => dispatch({type: 'messaging-lost'}),
+      log: this.say,
+    });
+    this.clients = new ClientServices({
+      paths,
+      config: () => this.config,
+      env: () => this.env,
+      view: () => this.view(),
+      send: (message) => this.tellMessaging({type: 'send', message}),
+      log: this.say,
+      onFailfast: (reason) => this.reboot(reason),
+    });
+    this.ports = this.makePorts();
+    this.loop = new ManagerLoop({
+      perform: (effect) => perform(effect, this.ports),
+      onCrash: (error) => this.crash(error),
+    });
+  }
+
+  async start(): Promise<void> {
+    const {paths, isAdopted} = this.options;
+    mkdirSync(paths.runDir, {recursive: true, mode: 0o755});
+    mkdirSync(paths.varLibDir, {recursive: true, mode: 0o755});
+    prepareScratch(paths, isAdopted);
+    // First of all: its own start takes as long as everything below.
+    if (isAdopted) this.messaging.adopt();
+    else if (!this.messaging.start()) return this.options.exit(1);
+    const core = this.options.loadCore();
+    this.control = await startControlServer({
+      socketPath: paths.controlSocket,
+      nextId: () => ++this.lastRequestId,
+      onRequest: (id, request) => this.requested(id, request),
+    });
+    this.fifo = openFifo({path: paths.fifo, onMessage: (message) => this.injected(message), onLog: this.say});
+    await this.endOldScripts();
+    await this.openWatchdog();
+    this.core = await core;
+    this.loop.start(this.core, this.config);
+  }
+
+  /** SIGTERM: once is enough. */
+  shutdown(): void {
+    this.dispatch({type: 'client-requested', id: ++this.lastRequestId, request: {command: 'shutdown'}});
+  }
+
+  /** SIGHUP. */
+  reload(): void {
+    this.log.reopen();
+    this.reloadNow();
+  }
+
+  changeDebug(by: 1 | -1): void {
+    this.debug = Math.min(Math.max(this.debug + by, 0), 255);
+    this.log.setDebug(this.debug);
+    this.useEnv();
+    this.say(log('info', 'DEBUG_LEVEL', `debug level is now ${this.debug}`));
+    this.tellMessaging({type: 'set-debug', level: this.debug});
+  }
+
+  /** A mistake of ours, wherever it was noticed. */
+  crash(error: unknown): void {
+    if (this.isLeaving) return;
+    this.isLeaving = true;
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const path = writeCrashFile(this.options.paths.logDir, {
+      format: 'systole-crash-1',
+      process: 'manager',
+      node: this.config.ha.node,
+      version: this.options.version,
+      wallMs: Date.now(),
+      error: text,
+      config: this.config,
+      ...this.loop.recorded(),
+    });
+    const where = path === undefined ? 'no crash file could be written' : `see ${path}`;
+    this.say(log('CRIT', 'MANAGER_CRASHED', `manager process: ${text.split('\n').slice(0, 2).join(' ')}; ${where}`));
+    this.loop.close();
+    this.options.exit(CRASHED);
+  }
+
+  private dispatch(event: Parameters<ManagerLoop<unknown>['dispatch']>[0]): void {
+    this.loop.dispatch(event);
+  }
+
+  private makePorts(): ManagerPorts {
+    return {
+      dispatch: (event) => this.dispatch(event),
+      tellMessaging: (message) => this.tellMessaging(message),
+      scripts: this.scripts,
+      fencer: () => this.openFencer(),
+      reply: (id, reply) => this.control?.reply(id, reply),
+      log: this.say,
+      publish: (message) => this.show(message),
+      startClients: () => {
+        this.clients.start();
+        this.checkFencing();
+      },
+      stopClients: () => void this.clients.stop(),
+      watchdog: () => this.watchdog,
+      reboot: (reason) => this.reboot(reason),
+      exit: (status) => void this.leave(status),
+    };
+  }
+
+  private tellMessaging(message: Parameters<MessagingPort['tell']>[0]): void {
+    this.messaging.tell(message);
+    if (message.type === 'send') this.show(ownMessage(message.message, this.config.ha.node));
+  }
+
+  private messagingSaid(said: MessagingToManager): void {
+    // Its log lines are ours to write; the core has no use for them.
+    if (said.type === 'log') return this.say(said.record);
+    if (said.type === 'ready') this.generation = said.generation;
+    const shown = feedOf(said, Date.now());
+    this.dispatch({type: 'messaging-said', message: said});
+    if (shown !== undefined) this.show(shown);
+  }
+
+  private requested(id: number, request: ControlRequest): void {
+    if (request.command === 'reload') this.control?.reply(id, this.reloadNow());
+    else this.dispatch({type: 'client-requested', id, request});
+  }
+
+  private injected(message: Message): void {
+    const fields: Record<string, string> = {};
+    for (const {name, type, value} of message.fields) if (type === 0) fields[name] ??= value;
+    this.dispatch({type: 'client-requested', id: ++this.lastRequestId, request: {command: 'inject', fields}});
+  }
+
+  /** To API clients and to the administrator's hooks. */
+  private show(message: Message): void {
+    this.clients.deliver(message);
+    const type = fieldOf(message, 't');
+    if (type === undefined || type === 'status') return;
+    void this.openHooks(message);
+  }
+
+  private async openHooks(message: Message): Promise<void> {
+    const {createHooks} = await import('./hooks.js');
+    const {paths} = this.options;
+    this.hooks ??= createHooks({
+      haDir: paths.haDir,
+      harcDirs: paths.agentDirs.slice(-1).map((dir) => `${dir}/../bin`),
+      env: () => this.env,
+      log: this.say,
+      niceFailback: this.config.ha.autoFailback !== 'legacy',
+      ownStatus: () => (this.view().status.phase === 'waiting' ? 'up' : 'active'),
+    });
+    this.hooks.offer(message);
+  }
+
+  private view(): ClusterPicture {
+    assert(this.core !== undefined, 'clients are served after the core has started');
+    const state = this.loop.current;
+    return {status: this.core.status(state, readNow()), rscstatus: this.core.rscstatus(state)};
+  }
+
+  private openFencer(): Promise<Fencer> {
+    this.fencer ??= import('./fencing.js').then(({createFencer}) =>
+      createFencer({device: this.config.ha.stonith, env: this.env, log: this.say}),
+    );
+    return this.fencer;
+  }
+
+  private checkFencing(): void {
+    clearInterval(this.fencingTimer);
+    if (this.config.ha.stonith === undefined) return;
+    const check = (): void => void this.openFencer().then((fencer) => fencer.check());
+    this.fencingTimer = setInterval(check, FENCING_CHECK_MS);
+    check();
+  }
+
+  private async openWatchdog(): Promise<void> {
+    const {watchdog, deadtimeMs} = this.config.ha;
+    if (watchdog === undefined) return;
+    const {openWatchdog} = await import('./watchdog.js');
+    this.watchdog = openWatchdog(watchdog, deadtimeMs, this.say);
+  }
+
+  private async endOldScripts(): Promise<void> {
+    const {count, allEnded} = await endOrphans(journalDir(this.options.paths), this.config.systole.killDelayMs);
+    if (count === 0) return;
+    const text = `${count} scripts of the previous manager were still running: ${allEnded ? 'ended' : 'not all could be ended'}`;
+    this.say(log('WARN', 'ORPHANS_ENDED', text, {count}));
+  }
+
+  private reloadNow(): ReturnType<typeof reload> {
+    return reload({
+      load: this.options.load,
+      current: () => this.config,
+      adopt: (config, logging) => this.useConfig(config, logging),
+      tellMessaging: (message) => this.tellMessaging(message),
+      restartMessaging: () => this.messaging.restart(),
+      log: this.say,
+    });
+  }
+
+  private useConfig(config: ClusterConfig, logging: boolean): void {
+    this.config = config;
+    if (logging) this.log = this.options.reopenLog(config);
+    this.useEnv();
+    this.fencer = undefined;
+    this.dispatch({type: 'config-changed', config});
+  }
+
+  private useEnv(): void {
+    this.env = scriptEnv(this.config.ha, this.options.paths, this.options.env, this.debug);
+    this.scripts.useEnv(this.env);
+  }
+
+  private reboot(reason: string): void {
+    const plan = rebootPlan(this.options.paths, this.options.env);
+    const what = plan.command === undefined ? 'this daemon does not own the machine: killing it instead' : 'now';
+    this.say(log('EMERG', 'REBOOT', `Rebooting system.  Reason: ${reason} (${what})`));
+    startReboot(plan);
+    this.loop.close();
+    this.messaging.kill();
+    this.options.exit(1);
+  }
+
+  private async leave(status: number): Promise<void> {
+    if (this.isLeaving) return;
+    this.isLeaving = true;
+    clearInterval(this.fencingTimer);
+    this.loop.close();
+    await Promise.all([this.clients.stop(), this.messaging.waitForEnd(MESSAGING_END_MS), this.control?.close()]);
+    this.fifo?.close();
+    this.options.exit(status);
+  }
+}
+
+function journalDir(paths: Paths): string {
+  return `${paths.runDir}/scripts`;
+}
+
+/** Scratch files of agents do not survive a start of the daemon, but a start of its manager alone. */
+function prepareScratch(paths: Paths, isAdopted: boolean): void {
+  const dir = rscTmpDir(paths);
+  if (!isAdopted && dir.startsWith(`${paths.runDir}/`)) rmSync(dir, {recursive: true, force: true});
+  mkdirSync(dir, {recursive: true, mode: 0o1755});
+}

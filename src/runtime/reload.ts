@@ -1,0 +1,55 @@
+// Reads the configuration again while resources run. A broken file changes nothing: the old configuration, and the old
+// keys above all, stay in force, and the errors are told. What changed decides who has to learn it.
+
+import {formatDiagnostic} from '../config/check.js';
+import type {ManagerToMessaging} from '../model/channel.js';
+import type {ClusterConfig} from '../model/config.js';
+import type {ControlReply} from '../model/control.js';
+import {type LogRecord, log} from '../model/log.js';
+import {diffConfig} from './config-diff.js';
+import type {LoadedConfig} from './load-config.js';
+
+export interface ReloadPorts {
+  readonly load: () => LoadedConfig;
+  readonly current: () => ClusterConfig;
+  /** Takes the new configuration everywhere in this process. */
+  readonly adopt: (config: ClusterConfig, logging: boolean) => void;
+  readonly tellMessaging: (message: ManagerToMessaging) => void;
+  readonly restartMessaging: () => void;
+  readonly log: (record: LogRecord) => void;
+}
+
+export function reload(ports: ReloadPorts): ControlReply {
+  const loaded = ports.load();
+  if (loaded.config === undefined) return refuse(ports, loaded);
+  const {config} = loaded;
+  const before = ports.current();
+  if (config.ha.node !== before.ha.node) {
+    const text = `this node was ${before.ha.node} and would become ${config.ha.node}: that needs a restart`;
+    ports.log(log('ERROR', 'RELOAD_REFUSED', text));
+    return {ok: false, code: 'NODE_NAME', text, hint: 'heartbeat -k; heartbeat'};
+  }
+  const diff = diffConfig(before, config);
+  if (!diff.any) return said(ports, 'Configuration unchanged.');
+  if (diff.keys) {
+    ports.log(log('info', 'RELOAD_KEYS', 'Rereading authentication file.'));
+    ports.tellMessaging({type: 'use-keys', keyring: config.keyring});
+  }
+  ports.adopt(config, diff.logging);
+  if (!diff.messaging) return said(ports, 'Configuration reloaded; resources stay.');
+  ports.restartMessaging();
+  return said(ports, 'Configuration reloaded: messaging restarts with it, resources stay.');
+}
+
+function said(ports: ReloadPorts, text: string): ControlReply {
+  ports.log(log('info', 'RELOAD', text));
+  return {ok: true, text};
+}
+
+function refuse(ports: ReloadPorts, {diagnostics, sources}: LoadedConfig): ControlReply {
+  const errors = diagnostics.filter((each) => each.severity === 'error');
+  const lines = errors.flatMap((each) => formatDiagnostic(each, sources.get(each.file)).split('\n'));
+  for (const text of lines) ports.log(log('ERROR', 'RELOAD_REFUSED', text));
+  ports.log(log('ERROR', 'RELOAD_REFUSED', 'The configuration has errors: nothing of it is used, the old one stays.'));
+  return {ok: false, code: 'BAD_CONFIG', text: lines.join('\n'), hint: 'the old configuration stays in force'};
+}

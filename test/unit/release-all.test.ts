@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import {spawnSync} from 'node:child_process';
+import {chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {fileURLToPath} from 'node:url';
+import {afterEach, beforeEach, test} from '@jest/globals';
+
+const script = fileURLToPath(new URL('../../src/runtime/release-all.js', import.meta.url));
+let dir = '';
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'systole-release-'));
+  for (const each of ['etc/resource.d', 'run', 'lib', 'log']) mkdirSync(join(dir, each), {recursive: true});
+});
+afterEach(() => rmSync(dir, {recursive: true, force: true}));
+
+function agent(name: string, body: string): void {
+  writeFileSync(join(dir, 'etc/resource.d', name), `#!/bin/sh\n${body}\n`);
+  chmodSync(join(dir, 'etc/resource.d', name), 0o755);
+}
+function run(): {status: number | null; text: string} {
+  const env = {
+    ...process.env,
+    HA_DIR: join(dir, 'etc'),
+    HA_RUNDIR: join(dir, 'run'),
+    HA_VARLIBDIR: join(dir, 'lib'),
+    HA_LOGDIR: join(dir, 'log'),
+  };
+  const {status, stderr} = spawnSync(process.execPath, [script], {env, encoding: 'utf8'});
+  return {status, text: stderr};
+}
+const held = (name: string): string => join(dir, `run/${name}`);
+const GOOD = `f="$HA_RUNDIR/$1"; case $2 in stop) echo "$1" >>"$HA_RUNDIR/order"; rm -f "$f";; status) [ -e "$f" ] && echo running || echo stopped;; esac`;
+
+// The configuration is broken on purpose in these tests: haresources alone has to do.
+test('every group is stopped right to left, and measured stopped', () => {
+  agent('Good', GOOD);
+  writeFileSync(join(dir, 'etc/haresources'), 'n1 Good::a Good::b \\\n Good::c\nn2 Good::d\n');
+  for (const name of ['a', 'b', 'c', 'd']) writeFileSync(held(name), '');
+  const {status, text} = run();
+  assert.equal(status, 0, text);
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].map((name) => existsSync(held(name))),
+    [false, false, false, false],
+  );
+  const order = readFileSync(held('order'), 'utf8')
+    .split('\n')
+    .filter((name) => 'abc'.includes(name) && name !== '');
+  assert.equal(order.join(''), 'cba');
+});
+
+test('a stop that fails, lies, or is missing: exit 1, and all the rest is stopped', () => {
+  agent('Good', GOOD);
+  agent('Fails', 'exit 1');
+  agent('Lies', 'if [ "$1" = status ]; then echo running; fi');
+  for (const bad of ['Fails', 'Lies', 'Missing']) {
+    writeFileSync(held('a'), '');
+    writeFileSync(held('b'), '');
+    writeFileSync(join(dir, 'etc/haresources'), `n1 Good::a ${bad} Good::b\n`);
+    const {status, text} = run();
+    assert.equal(status, 1, `${bad}: ${text}`);
+    assert.equal(existsSync(held('a')) || existsSync(held('b')), false, bad);
+  }
+});
+
+test('no haresources: nothing is known to be stopped', () => {
+  assert.equal(run().status, 1);
+});
