@@ -14,6 +14,11 @@ export const UNIT_DIRS = [
   '/lib/systemd/system',
 ];
 
+/** `HA_UNITDIRS` replaces the directories of systemd units, as for the configuration check. */
+export function unitDirsOf(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return env['HA_UNITDIRS']?.split(':').filter(Boolean) ?? UNIT_DIRS;
+}
+
 export function findAgent(
   dirs: readonly string[],
   script: string,

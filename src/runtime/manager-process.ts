@@ -9,15 +9,16 @@ import type {ClusterConfig} from '../model/config.js';
 import {log} from '../model/log.js';
 import {type Paths, resolvePaths} from '../model/paths.js';
 import {monotonicMs} from './clock.js';
-import {formatFindings, loadConfig} from './load-config.js';
+import {formatFindings, type LoadedConfig, loadConfig} from './load-config.js';
 import {type Log, openLog} from './log-writer.js';
 import {Manager} from './manager.js';
+import {type Arguments, readArguments, withArguments} from './manager-arguments.js';
 import {loadManagerCore} from './manager-core.js';
 import {acquirePidFile, type PidLock} from './pid-file.js';
 
 const packageDir = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
-const isAdopted = process.argv.includes('--adopt');
-const isForeground = process.argv.includes('--foreground');
+const given: Arguments = readArguments(process.argv.slice(2));
+const {isAdopted, isForeground} = given;
 let manager: Manager | undefined;
 
 // From the first line on: a signal that came during the start must not kill half a daemon.
@@ -37,7 +38,7 @@ await run();
 
 async function run(): Promise<void> {
   const paths = resolvePaths(process.env, packageDir);
-  const loaded = loadConfig(paths, process.env);
+  const loaded = load(paths);
   if (loaded.config === undefined) {
     process.stderr.write(`${formatFindings(loaded)}\nConfiguration error, heartbeat not started.\n`);
     process.exit(6);
@@ -52,6 +53,11 @@ async function run(): Promise<void> {
     process.exit(isAdopted ? 1 : 0);
   }
   await runManager(paths, config, writer, lock);
+}
+
+function load(paths: Paths): LoadedConfig {
+  const loaded = loadConfig(paths, process.env);
+  return loaded.config === undefined ? loaded : {...loaded, config: withArguments(loaded.config, given)};
 }
 
 async function runManager(
@@ -70,8 +76,9 @@ async function runManager(
     log: first,
     isAdopted,
     isForeground,
+    adoptArguments: given.forSuccessor,
     version,
-    load: () => loadConfig(paths, process.env),
+    load: () => load(paths),
     reopenLog: (changed) => {
       void writer.close();
       writer = logFor(changed, paths);

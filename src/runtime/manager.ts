@@ -10,6 +10,7 @@ import type {ControlRequest} from '../model/control.js';
 import {type LogRecord, log} from '../model/log.js';
 import {fieldOf, type Message} from '../model/message.js';
 import type {Paths} from '../model/paths.js';
+import {unitDirsOf} from './agents.js';
 import {feedOf, ownMessage} from './api-feed.js';
 import {ClientServices, type ClusterPicture} from './client-services.js';
 import {readNow} from './clock.js';
@@ -41,6 +42,8 @@ export interface ManagerOptions {
   /** A messaging process started us: adopt it. */
   readonly isAdopted: boolean;
   readonly isForeground: boolean;
+  /** Command line of the manager that messaging starts after us. */
+  readonly adoptArguments: readonly string[];
   readonly version: string;
   readonly load: () => LoadedConfig;
   /** The new logging directives took effect. */
@@ -86,6 +89,7 @@ export class Manager {
     const dispatch = this.dispatch.bind(this);
     this.scripts = createScriptRunner({
       agentDirs: paths.agentDirs,
+      unitDirs: unitDirsOf(options.env),
       env: this.env,
       log: this.say,
       journal: openScriptJournal(journalDir(paths)),
@@ -94,6 +98,7 @@ export class Manager {
       config: () => this.config,
       paths,
       loopback: options.env['SYSTOLE_LOOPBACK'],
+      adoptArguments: options.adoptArguments,
       stderr: options.isForeground ? 'inherit' : 'ignore',
       onMessage: (message) => this.messagingSaid(message),
       onLost: () => dispatch({type: 'messaging-lost'}),

@@ -21,6 +21,7 @@ export interface MessagingPortOptions {
   readonly onMessage: (message: MessagingToManager) => void;
   readonly onLost: () => void;
   readonly log: (record: LogRecord) => void;
+  readonly adoptArguments: readonly string[];
   /** Its stderr: V8's own last words. */
   readonly stderr: 'inherit' | 'ignore';
 }
@@ -70,7 +71,7 @@ export class MessagingPort {
     let onEnd = this.lossHandler();
     const started = startMessagingProcess({
       boot: {
-        ...commands(),
+        ...commands(this.options.adoptArguments),
         start: messagingStartOf(config(), facts),
         keyring,
         media: ha.media,
@@ -98,7 +99,10 @@ export class MessagingPort {
   adopt(): void {
     this.startedMs = monotonicMs();
     const onEnd = this.lossHandler();
-    this.channel = adoptMessagingProcess(commands(), {onMessage: this.options.onMessage, onEnd});
+    this.channel = adoptMessagingProcess(commands(this.options.adoptArguments), {
+      onMessage: this.options.onMessage,
+      onEnd,
+    });
   }
 
   tell(message: ManagerToMessaging): void {
@@ -167,11 +171,11 @@ export class MessagingPort {
   }
 }
 
-function commands(): {manager: readonly string[]; emergency: readonly string[]} {
+function commands(adoptArguments: readonly string[]): {manager: readonly string[]; emergency: readonly string[]} {
   const command = (script: string): string[] => [
     process.execPath,
     '--enable-source-maps',
     fileURLToPath(new URL(script, import.meta.url)),
   ];
-  return {manager: [...command(SCRIPTS.manager), '--adopt'], emergency: command(SCRIPTS.emergency)};
+  return {manager: [...command(SCRIPTS.manager), ...adoptArguments], emergency: command(SCRIPTS.emergency)};
 }

@@ -11,6 +11,7 @@ import {timeoutOf} from '../model/config.js';
 import {type LogRecord, log} from '../model/log.js';
 import {type Paths, resolvePaths} from '../model/paths.js';
 import {judge, type ResourceAction, type ResourceExit, type ResourceGroup} from '../model/resource.js';
+import {unitDirsOf} from './agents.js';
 import {loadConfig} from './load-config.js';
 import {scriptEnv} from './script-env.js';
 import {endOrphans} from './script-journal.js';
@@ -46,6 +47,7 @@ export async function releaseAll(
   );
   const scripts = createScriptRunner({
     agentDirs: paths.agentDirs,
+    unitDirs: unitDirsOf(env),
     env: plan.ha === undefined ? inherited : scriptEnv(plan.ha, paths, env),
     log: tell,
   });

@@ -10,6 +10,7 @@ import type {ScriptJournal} from './script-journal.js';
 
 export interface ScriptRunnerOptions {
   readonly agentDirs: readonly string[];
+  readonly unitDirs?: readonly string[];
   readonly log: (record: LogRecord) => void;
   readonly env: ScriptEnv;
   /** Remembers running scripts over a crash of this process; absent in one-shot tools. */
@@ -29,7 +30,7 @@ export function createScriptRunner(options: ScriptRunnerOptions): ScriptRunner {
   let env = options.env;
   return {
     async run(id, call) {
-      const agent = findAgent(options.agentDirs, call.resource.script);
+      const agent = findAgent(options.agentDirs, call.resource.script, options.unitDirs);
       if (!agent.found) return cannotRun(options, call, agent.reason);
       const args = [...agent.leadingArgs, ...call.resource.args, call.action];
       announce(options, call, agent.path, args);

@@ -8,6 +8,7 @@ import type {Now, Step} from '../../src/model/time.js';
 import {feedOf, ownMessage} from '../../src/runtime/api-feed.js';
 import {monotonicMs} from '../../src/runtime/clock.js';
 import {diffConfig} from '../../src/runtime/config-diff.js';
+import {readArguments, withArguments} from '../../src/runtime/manager-arguments.js';
 import type {SteppingCore} from '../../src/runtime/manager-core.js';
 import {ManagerLoop} from '../../src/runtime/manager-loop.js';
 import {rebootPlan} from '../../src/runtime/reboot.js';
@@ -119,4 +120,13 @@ test('deaths and link changes reach API clients in the forms of the real daemon'
     messageOf({t: 'ifstat', node: 'n2', ifname: 'eth0', st: 'up'}),
   );
   assert.equal(fieldOf(ownMessage(messageOf({t: 'x'}), 'n1'), 'src'), 'n1');
+});
+
+test('letters of the command line change the run and reach the successor', () => {
+  const given = readArguments(['-d', '-d', '-l', '-M', '--foreground']);
+  assert.deepEqual(given.forSuccessor.join(' '), '-d -d -l -M --adopt');
+  const base = {...config, ha: {...config.ha, debug: 1, realtime: true}, groups: [1]} as unknown as ClusterConfig;
+  const changed = withArguments(base, given);
+  assert.deepEqual([changed.ha.debug, changed.ha.realtime, changed.groups.length], [3, false, 0]);
+  assert.deepEqual(withArguments(base, readArguments([])), base);
 });
