@@ -73,6 +73,19 @@ test('a file that was renamed without a word is noticed', () => {
   assert.equal(read('log'), 'new\n');
 });
 
+test('a file that was replaced by another one of its name is noticed', () => {
+  let nowMs = 0;
+  const file = new LogFile(at('log'), () => nowMs);
+  file.writeLine('old');
+  renameSync(at('log'), at('log.1'));
+  writeFileSync(at('log'), 'fresh\n');
+  nowMs = 2000;
+  file.writeLine('new');
+  file.close();
+  assert.equal(read('log.1'), 'old\n');
+  assert.equal(read('log'), 'fresh\nnew\n');
+});
+
 test('a full disk loses lines, never throws, and is reported once when there is space again', () => {
   let nowMs = 0;
   const file = new LogFile('/dev/full', () => nowMs);
@@ -139,8 +152,12 @@ test('a logger that dies is started again and gets the lines that waited', async
   });
 });
 
+/** Bounded, so that a fault fails the test and does not keep the run from ending. */
 async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let each = 0; !condition(); each += 1) {
+    assert.ok(each < 2000, 'waited too long');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 test('facilities', () => {
