@@ -11,6 +11,7 @@ import {
   openSync,
   readFileSync,
   readSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import {afterEach, beforeEach, test} from '@jest/globals';
@@ -92,6 +93,15 @@ test('harc runs the hook of that name and no other file', async () => {
   assert.deepEqual([status, stdout], [3, 'foo n2\n']);
   assert.match(stderr, /info: Running .*\/rc\.d\/foo foo/);
   assert.equal((await harc('../harc')).status, 1);
+  // As the daemon of a checkout calls it: no harc and no shellfuncs in HA_DIR.
+  rmSync(`${where.dir}/ha.d/shellfuncs`);
+  const checkout = await runProgram(`${root}/bin/harc`, ['foo'], {
+    ...where.env,
+    HA_FUNCS: '/nonexistent',
+    HA_src: 'n2',
+  });
+  assert.deepEqual([checkout.status, checkout.stdout], [3, 'foo n2\n']);
+  cpSync(`${root}/ha.d/shellfuncs`, `${where.dir}/ha.d/shellfuncs`);
   assert.equal((await harc('nope')).status, 1);
   assert.equal((await harc()).status, 1);
 });
