@@ -9,7 +9,6 @@ import {COMPATIBLE_VERSION, EXIT, Exit, run, stamp, version} from './lib/program
 /** LSB: stopped, but a pid file is left. */
 const STALE = 1;
 const STOPPED = 3;
-const BAD_OPTION = 2;
 
 await run(async (words) => {
   const options = parseHeartbeatOptions(words);
@@ -74,31 +73,27 @@ async function reload(pid: number): Promise<number> {
 }
 
 async function start(options: HeartbeatOptions): Promise<number> {
-  // Ignored, -M would do the opposite of what was asked for.
-  if (options.flags.has('M')) {
-    throw new Exit(
-      BAD_OPTION,
-      'heartbeat: -M is not supported\n    hint: with an empty haresources nothing is managed',
-    );
-  }
-  const env = {...process.env, ...(options.flags.has('l') ? {SYSTOLE_REALTIME: 'off'} : {})};
+  // The manager knows the same letters, and hands them to one that follows it after a crash.
+  const letters = ['l', 'M'].filter((letter) => options.flags.has(letter)).map((letter) => `-${letter}`);
+  const args = [...Array.from({length: options.debug}, () => '-d'), ...letters];
   if (options.flags.has('v')) await printConfig();
-  if (options.flags.has('f')) return foreground(env, options.debug);
+  if (options.flags.has('f')) return foreground(args);
   const {launchDaemon} = await import('./lib/launch-daemon.js');
-  return launchDaemon({args: [], env, debug: options.debug});
+  return launchDaemon(args, process.env);
 }
 
 /** In this very process: systemd watches one pid, and one start of Node is saved. */
-async function foreground(env: NodeJS.ProcessEnv, debug: number): Promise<number> {
-  const [launch, {readConfig}] = await Promise.all([import('./lib/launch-daemon.js'), import('./lib/read-config.js')]);
+async function foreground(args: readonly string[]): Promise<number> {
+  const [{MANAGER}, {readConfig}] = await Promise.all([
+    import('./lib/launch-daemon.js'),
+    import('./lib/read-config.js'),
+  ]);
   readConfig();
   // A terminal that is closed, or a reader that goes away, must not end the daemon.
   for (const stream of [process.stdout, process.stderr])
     stream.removeAllListeners('error').on('error', () => undefined);
-  Object.assign(process.env, env);
-  process.argv = [process.argv[0]!, launch.MANAGER, '--foreground'];
-  await import(launch.MANAGER);
-  launch.raiseDebug(process.pid, debug);
+  process.argv = [process.argv[0]!, MANAGER, '--foreground', ...args];
+  await import(MANAGER);
   return EXIT.ok;
 }
 

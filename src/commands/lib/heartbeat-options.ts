@@ -45,7 +45,7 @@ function usage(): string {
   return `Usage: heartbeat [-${LETTERS}] [-C Current-resource-state]
 \t-s status   -k stop, releasing all resources   -r reread the configuration, keeping resources
 \t-f stay in the foreground   -d more debug messages   -v print the configuration in force
-\t-l no real-time priority   -M refused: leave haresources empty   -V version   -D default values (-DW: wiki form)
+\t-l no real-time priority   -M do not manage resources   -V version   -D default values (-DW: wiki form)
 \t-C only valid with -R
 \t-r is mutually exclusive with -R`;
 }

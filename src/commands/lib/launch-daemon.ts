@@ -15,16 +15,8 @@ const PROBE_MS = 2000;
 
 export const MANAGER = `${packageDir}/dist/src/runtime/manager-process.js`;
 
-export interface Launch {
-  /** For the manager. */
-  readonly args: readonly string[];
-  readonly env: NodeJS.ProcessEnv;
-  /** How often -d was given. */
-  readonly debug: number;
-}
-
 /** Resolves with the exit status of `heartbeat`. */
-export async function launchDaemon({debug, args, env}: Launch): Promise<number> {
+export async function launchDaemon(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const {descriptor, path} = openStartLog();
   const child = spawn(process.execPath, [MANAGER, ...args], {
     cwd: '/',
@@ -43,10 +35,7 @@ export async function launchDaemon({debug, args, env}: Launch): Promise<number> 
   if (findings.diagnostics.length > 0) process.stderr.write(`${formatFindings(findings)}\n`);
   const outcome = await Promise.race([ended, config ? ready(child) : refused(child, ended)]);
   child.unref();
-  if (outcome === 'ready') {
-    raiseDebug(child.pid, debug);
-    return EXIT.ok;
-  }
+  if (outcome === 'ready') return EXIT.ok;
   if (!config) return EXIT.unconfigured;
   process.stderr.write(readStartLog(path));
   if (outcome !== 'timeout') return outcome;
@@ -60,11 +49,6 @@ async function refused(child: ChildProcess, ended: Promise<number>): Promise<num
   const status = await ended;
   clearTimeout(timer);
   return status;
-}
-
-/** One signal for each -d, as an administrator would send them to a daemon that serves already. */
-export function raiseDebug(pid: number | undefined, times: number): void {
-  for (let time = 0; pid !== undefined && time < times; time += 1) process.kill(pid, 'SIGUSR1');
 }
 
 async function ready(child: ChildProcess): Promise<'ready' | 'timeout'> {
