@@ -119,6 +119,7 @@ function adopt(draft: Draft): void {
 export function commUp(draft: Draft): void {
   const {state} = draft;
   state.isCommUp = true;
+  state.nodes = state.nodes.map((node) => (node.name === state.self ? {...node, status: 'active'} : node));
   say(draft, 'info', 'COMM_UP', 'Comm_now_up(): updating status to active', {groups: state.groups.length});
   if (state.phase === 'leaving' || state.phase === 'left') return;
   if (isNice(draft)) send(draft, {t: 'starting', sysv: '1'});
