@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 
 declare -A packages=(
   [run]="iproute2 iputils-arping e2fsprogs mount psmisc util-linux procps mariadb-server-core mariadb-client-core"
-  [interop]="heartbeat resource-agents nftables tcpdump"
-  [bench]="heartbeat resource-agents keepalived"
+  [interop]="heartbeat resource-agents kmod nftables tcpdump"
+  [bench]="heartbeat resource-agents kmod keepalived"
   [lab]="qemu-system-x86 busybox-static cpio kmod drbd-utils"
 )
 install=yes

@@ -58,6 +58,7 @@ const systole: Daemon = {
 const debianLibexec = '/usr/libexec/heartbeat';
 const debianRuntime =
   'mkdir -p /run/heartbeat/ccm /run/heartbeat/crm /run/heartbeat/dopd /run/resource-agents; ' +
+  'mkdir -p /var/lib/heartbeat/cores/root /var/lib/heartbeat/cores/nobody /var/lib/heartbeat/cores/hacluster; ' +
   'chown -R hacluster:haclient /run/heartbeat /var/lib/heartbeat';
 
 const real: Daemon = {
@@ -65,6 +66,8 @@ const real: Daemon = {
   writeFiles: (haDirectory, node, files) => {
     // Debian's scripts (harc, rc.d, resource.d, shellfuncs) live beside the configuration.
     cpSync('/etc/ha.d', haDirectory, {recursive: true, dereference: true});
+    // What Debian does not bring (mysqld) comes from this checkout.
+    cpSync(`${packageRoot}/resource.d`, `${haDirectory}/resource.d`, {recursive: true, force: false});
     writeCommon(haDirectory, node, files);
   },
   start: `${debianRuntime}; ${asAtBoot} ${debianLibexec}/heartbeat`,

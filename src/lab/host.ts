@@ -60,10 +60,15 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Runs a program of the host; rejects with its complaints on failure. */
-export function host(program: string, args: readonly string[], input = ''): Promise<string> {
+/** Runs a program of the host, by default in our environment; rejects with its complaints on failure. */
+export function host(
+  program: string,
+  args: readonly string[],
+  input = '',
+  env: NodeJS.ProcessEnv = {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`},
+): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {env: {...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin`}});
+    const child = spawn(program, args, {env});
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (data: Buffer) => {

@@ -106,6 +106,20 @@ export class Lab {
     await Promise.all(this.nodes.map((node) => node.heal(link)));
   }
 
+  /** Cuts the nodes off from each other on both links; the client still reaches both. */
+  async partition(): Promise<void> {
+    await this.#isolate(true);
+  }
+
+  async healPartition(): Promise<void> {
+    await this.#isolate(false);
+  }
+
+  async #isolate(on: boolean): Promise<void> {
+    const names = this.nodes.filter((node) => node.machine.isOn).map((node) => node.name);
+    for (const link of ['eth0', 'eth1'] as const) await network.isolate(this.client.pid, names, link, on);
+  }
+
   /** Records packets of one link (both nodes' and the client's) until the returned function is called; gives the file. */
   async capture(link: network.LinkName, filter = ''): Promise<() => Promise<string>> {
     const file = `${this.directory}/${link}.pcap`;

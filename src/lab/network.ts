@@ -67,6 +67,15 @@ export async function heal(clientPid: number, node: string, link: LinkName): Pro
   await ip(clientPid, [`link set ${node}-${link} master ${bridgeOf[link]}`, `link set ${node}-${link} up`]);
 }
 
+/** The nodes hear nothing of each other over this link while the client still reaches both, or hear again. */
+export async function isolate(clientPid: number, nodes: readonly string[], link: LinkName, on: boolean): Promise<void> {
+  // Two isolated ports of a bridge exchange nothing; the bridge's own port, the client, is not isolated.
+  await ip(
+    clientPid,
+    nodes.map((node) => `link set ${node}-${link} type bridge_slave isolated ${on ? 'on' : 'off'}`),
+  );
+}
+
 /** Only the network namespace is entered, so pids on these lines are the host's. */
 async function ip(pid: number, lines: readonly string[]): Promise<void> {
   await host('nsenter', ['-t', `${pid}`, '--net', 'ip', '-batch', '-'], `${lines.join('\n')}\n`);
