@@ -82,8 +82,9 @@ export async function embeddedStage(): Promise<Stage> {
 
 async function settled(nodes: readonly EmbeddedNode[], timeoutMs: number): Promise<void> {
   const seen = (node: EmbeddedNode) =>
-    nodes.every((each) => node.command('cl_status', 'nodestatus', each.name).stdout.trim() === 'active') &&
-    /^(none|local|foreign|all)$/.test(node.command('cl_status', 'rscstatus').stdout.trim());
+    nodes.every(
+      (each) => each === node || node.command('cl_status', 'nodestatus', each.name).stdout.trim() === 'active',
+    ) && /^(none|local|foreign|all)$/.test(node.command('cl_status', 'rscstatus').stdout.trim());
   await until(() => nodes.every(seen), {timeoutMs, what: () => 'the nodes do not settle', everyMs: 100});
 }
 

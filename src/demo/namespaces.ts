@@ -105,10 +105,12 @@ async function reportClient({prober, writer}: {prober?: Prober; writer?: Writer}
   };
 }
 
-/** `active` for both nodes on both nodes, and no resource in transition. */
+/** Each calls the other active, and nothing is in transition. */
 async function settled(lab: Lab, timeoutMs: number): Promise<void> {
   const seen = async (node: LabNode) => {
-    const states = await Promise.all(lab.nodes.map((each) => node.command('cl_status', 'nodestatus', each.name)));
+    const states = await Promise.all(
+      lab.nodes.filter((each) => each !== node).map((each) => node.command('cl_status', 'nodestatus', each.name)),
+    );
     const held = (await node.command('cl_status', 'rscstatus')).stdout.trim();
     return states.every(({stdout}) => stdout.trim() === 'active') && /^(none|local|foreign|all)$/.test(held);
   };

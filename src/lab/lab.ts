@@ -8,7 +8,7 @@ import {rmSync, writeFileSync} from 'node:fs';
 import {responderPort} from './client.js';
 import {type ClusterFiles, type Daemon, type DaemonKind, daemons, type Timing} from './daemon.js';
 import {dropUnsynchronised, makeDisk, type SharedDisk, waitUnmounted} from './disk.js';
-import {host, makeLabDirectory, packageRoot} from './host.js';
+import {makeLabDirectory, packageRoot} from './host.js';
 import {Machine, type Outcome} from './machine.js';
 import * as network from './network.js';
 import {deadline} from './wait.js';
@@ -190,12 +190,19 @@ export class LabNode {
   async powerCut(): Promise<void> {
     const {disk, client} = this.#lab();
     if (disk) await dropUnsynchronised(this.machine, disk.device);
-    await Promise.all([
-      this.machine.kill(),
-      host('nsenter', ['-t', `${client.pid}`, '--net', 'ip', 'link', 'del', `${this.name}-eth0`]),
-      host('nsenter', ['-t', `${client.pid}`, '--net', 'ip', 'link', 'del', `${this.name}-eth1`]),
-    ]);
+    await Promise.all([this.machine.kill(), network.unplug(client.pid, this.name)]);
     if (disk) await waitUnmounted(disk.device);
+  }
+
+  /** As a paused virtual machine: nothing runs, and its kernel answers nothing, not even ARP. State is kept. */
+  async pause(): Promise<void> {
+    await this.machine.pause();
+    for (const link of ['eth0', 'eth1'] as const) await this.cut(link);
+  }
+
+  async resume(): Promise<void> {
+    for (const link of ['eth0', 'eth1'] as const) await this.heal(link);
+    await this.machine.resume();
   }
 
   async start(): Promise<void> {

@@ -46,7 +46,7 @@ ln -s /run/lock var/lock
 pivot_root . .old
 cd /
 umount -l /.old
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8
+export PATH HOME=/root LC_ALL=C.UTF-8
 echo ready
 
 # The command server. One line is one shell command; the extra parentheses make each an orphan, so process 1 reaps it

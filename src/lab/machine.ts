@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import {type ChildProcessWithoutNullStreams, spawn} from 'node:child_process';
 import {mkdirSync, readFileSync, rmSync} from 'node:fs';
+import {dirname} from 'node:path';
 import {createInterface, type Interface} from 'node:readline';
 import {packageRoot} from './host.js';
 import {deadline} from './wait.js';
@@ -23,6 +24,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+const systemPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const namespaces = ['--net', '--mount', '--uts', '--ipc', '--pid'];
 
 export class Machine {
@@ -77,7 +79,8 @@ export class Machine {
         this.name,
         this.#labDirectory,
       ],
-      {env: {PATH: '/usr/sbin:/usr/bin:/sbin:/bin'}, stdio: ['pipe', 'pipe', 'pipe']},
+      // This node program first: the commands of this checkout say `env node`.
+      {env: {PATH: `${dirname(process.execPath)}:${systemPath}`}, stdio: ['pipe', 'pipe', 'pipe']},
     );
     this.#child = child;
     this.#ended = new Promise((resolve) => child.once('close', () => resolve()));
@@ -133,14 +136,14 @@ export class Machine {
   /** A long-lived program inside, with pipes to us. It must end when its standard input does, or with the machine. */
   spawn(program: string, args: readonly string[]): ChildProcessWithoutNullStreams {
     const enter = ['-t', `${this.pid}`, '--net', '--mount', '--uts', '--ipc', '--pid', '--', program, ...args];
-    const child = spawn('nsenter', enter, {env: {PATH: process.env['PATH'] ?? '', LC_ALL: 'C.UTF-8'}});
+    const child = spawn('nsenter', enter, {env: {PATH: systemPath, LC_ALL: 'C.UTF-8'}});
     child.stdin.on('error', () => {});
     this.#programs.add(child);
     child.once('close', () => this.#programs.delete(child));
     return child;
   }
 
-  /** Stops every process but process 1 and the command server: the machine hangs, its kernel still answers ARP. */
+  /** Stops every process but process 1 and the command server; the machine's kernel still answers ARP. */
   async pause(): Promise<void> {
     await this.#inServer('kill -STOP -1');
   }

@@ -55,6 +55,15 @@ export async function plugIn(
   ]);
 }
 
+/** The cables go with the node's network namespace, but the kernel takes its time: the next boot needs their names. */
+export async function unplug(clientPid: number, node: string): Promise<void> {
+  // -force: the kernel may have been quicker.
+  const lines = `link del ${node}-eth0\nlink del ${node}-eth1\n`;
+  await host('nsenter', ['-t', `${clientPid}`, '--net', 'ip', '-force', '-batch', '-'], lines).catch(() => '');
+  const left = await host('nsenter', ['-t', `${clientPid}`, '--net', 'ip', '-o', 'link']);
+  if (left.includes(` ${node}-eth`)) throw new Error(`${node} cannot be unplugged:\n${left}`);
+}
+
 /**
  * Pulls a cable. `lost`: the node's own interface sees that the carrier is gone. `kept`: packets vanish behind a port
  * that still looks connected, as with a failed switch in the middle.

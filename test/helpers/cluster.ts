@@ -49,10 +49,12 @@ export async function startBoth(cluster: Cluster): Promise<void> {
   await settled(cluster);
 }
 
-/** Both daemons run, call each other active, and nothing is in transition. */
+/** Both daemons run, call the other one active, and nothing is in transition. */
 export async function settled({lab}: Cluster): Promise<void> {
   const isSettled = async (node: LabNode) => {
-    const states = await Promise.all(lab.nodes.map((each) => node.command('cl_status', 'nodestatus', each.name)));
+    const states = await Promise.all(
+      lab.nodes.filter((each) => each !== node).map((each) => node.command('cl_status', 'nodestatus', each.name)),
+    );
     const held = await node.command('cl_status', 'rscstatus');
     return (
       states.every(({stdout}) => stdout.trim() === 'active') && /^(none|local|foreign|all)$/.test(held.stdout.trim())

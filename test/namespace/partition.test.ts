@@ -61,12 +61,12 @@ clusterTest(
 clusterTest('a paused node: the other takes over; when it wakes up, one owner remains', {timing}, async (cluster) => {
   const {lab, n1} = cluster;
   await startBoth(cluster);
-  await n1.machine.pause();
+  await n1.pause();
   await until(async () => (await lab.owners()).includes('n2'), {
     timeoutMs: 20_000,
     what: () => 'n2 does not take over',
   });
-  await n1.machine.resume();
+  await n1.resume();
   await until(async () => (await lab.owners()).length === 1, {timeoutMs: 5000, what: () => 'both keep the group'});
   await settled(cluster);
   assert.equal((await lab.owners()).length, 1);
@@ -76,10 +76,10 @@ clusterTest('a late heartbeat is reported and moves nothing', {timing}, async (c
   const {n1, n2, watch} = cluster;
   await startBoth(cluster);
   const before = watch.events;
-  await n1.machine.pause();
+  await n1.pause();
   // The disturbance itself: longer than warntime, shorter than deadtime.
   await new Promise((resolve) => setTimeout(resolve, 550));
-  await n1.machine.resume();
+  await n1.resume();
   await until(async () => /Late heartbeat: Node n1/.test(await n2.log()), {
     timeoutMs: 5000,
     what: () => 'no word of the late heartbeat',
