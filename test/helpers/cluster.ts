@@ -24,8 +24,9 @@ export interface Cluster {
 
 /** A test over a cluster that is torn down whatever happens; its logs are shown when the test fails. */
 export function clusterTest(name: string, options: LabOptions, body: (cluster: Cluster) => Promise<void>): void {
-  const daemonMissing = kind === 'systole' && !existsSync(`${packageRoot}/bin/heartbeat`);
-  labTest(name, () => withCluster(options, body), daemonMissing ? [`${packageRoot}/bin/heartbeat`] : [], 90_000);
+  const manager = `${packageRoot}/dist/src/runtime/manager-process.js`;
+  const needed = kind === 'systole' && !existsSync(manager) ? [manager] : [];
+  labTest(name, () => withCluster(options, body), needed, 90_000);
 }
 
 async function withCluster(options: LabOptions, body: (cluster: Cluster) => Promise<void>): Promise<void> {
