@@ -2,7 +2,6 @@
 // address, and agents that touch nothing else. Needs no root. Losing power is SIGKILL for every process that carries
 // the node's directory in its environment.
 
-import {spawnSync} from 'node:child_process';
 import {chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {host, packageRoot} from '../lab/host.js';
 import {until} from '../lab/wait.js';
@@ -44,17 +43,16 @@ export class EmbeddedNode {
     await host(`${packageRoot}/bin/heartbeat`, [], '', this.#environment);
   }
 
-  /** Exit code and output of a command of ours. */
-  command(
-    name: string,
-    ...args: readonly string[]
-  ): {readonly code: number; readonly stdout: string; readonly stderr: string} {
-    const ran = spawnSync(`${packageRoot}/bin/${name}`, args, {
-      env: this.#environment,
-      timeout: 10_000,
-      encoding: 'utf8',
-    });
-    return {code: ran.status ?? 1, stdout: ran.stdout ?? '', stderr: ran.stderr ?? ''};
+  /** Its output, also when it fails; undefined: it failed without a word. */
+  async ask(name: string, ...args: readonly string[]): Promise<string | undefined> {
+    return host(`${packageRoot}/bin/${name}`, args, '', this.#environment).then(
+      (text) => text.trim(),
+      () => undefined,
+    );
+  }
+
+  async command(name: string, ...args: readonly string[]): Promise<void> {
+    await host(`${packageRoot}/bin/${name}`, args, '', this.#environment);
   }
 
   async powerCut(): Promise<void> {

@@ -41,6 +41,7 @@ export async function embeddedStage(): Promise<Stage> {
       'a small server that appends to one file and acknowledges after fsync.',
       'A power cut is SIGKILL for every process of the node.',
     ],
+    powerCutMeans: 'none of its processes is left',
     group: () => group.replaceAll(directory, 'DIR'),
     build: async (say) => say(`everything is below ${directory}`),
     startDaemon: (name) => node(name).start(),
@@ -52,7 +53,7 @@ export async function embeddedStage(): Promise<Stage> {
       await until(() => rows.by === name && rows.acknowledged.length > before, {timeoutMs, what});
     },
     settled: (timeoutMs) => settled(nodes, timeoutMs),
-    report: async () => nodes.map((each) => reportNode(each, directory)),
+    report: () => Promise.all(nodes.map((each) => reportNode(each, directory))),
     mark: async () => client?.mark(),
     client: async () => ({
       acknowledged: client?.acknowledged.length ?? 0,
@@ -61,10 +62,7 @@ export async function embeddedStage(): Promise<Stage> {
     }),
     powerCut: (name) => node(name).powerCut(),
     powerOn: (name) => node(name).start(),
-    standby: async (name) => {
-      const {code, stderr} = node(name).command('hb_standby');
-      if (code !== 0) throw new Error(`hb_standby was refused: ${stderr.trim()}`);
-    },
+    standby: (name) => node(name).command('hb_standby'),
     verify: async () => {
       await client?.stop();
       const present = new Set(readFileSync(rowsFile, 'utf8').split('\n').map(Number));
@@ -81,15 +79,19 @@ export async function embeddedStage(): Promise<Stage> {
 }
 
 async function settled(nodes: readonly EmbeddedNode[], timeoutMs: number): Promise<void> {
-  const seen = (node: EmbeddedNode) =>
-    nodes.every(
-      (each) => each === node || node.command('cl_status', 'nodestatus', each.name).stdout.trim() === 'active',
-    ) && /^(none|local|foreign|all)$/.test(node.command('cl_status', 'rscstatus').stdout.trim());
-  await until(() => nodes.every(seen), {timeoutMs, what: () => 'the nodes do not settle', everyMs: 100});
+  const seen = async (node: EmbeddedNode) => {
+    const peers = nodes.filter((each) => each !== node).map((each) => node.ask('cl_status', 'nodestatus', each.name));
+    const held = await node.ask('cl_status', 'rscstatus');
+    return (
+      (await Promise.all(peers)).every((state) => state === 'active') && /^(none|local|foreign|all)$/.test(held ?? '')
+    );
+  };
+  const all = async () => (await Promise.all(nodes.map(seen))).every(Boolean);
+  await until(all, {timeoutMs, what: () => 'the nodes do not settle', everyMs: 100});
 }
 
-function reportNode(node: EmbeddedNode, directory: string): NodeReport {
-  const held = node.command('cl_status', 'rscstatus').stdout.trim();
+async function reportNode(node: EmbeddedNode, directory: string): Promise<NodeReport> {
+  const held = await node.ask('cl_status', 'rscstatus');
   return {
     node: node.name,
     cells: [

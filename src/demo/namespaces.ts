@@ -39,6 +39,7 @@ export async function namespaceStage(daemon: DaemonKind): Promise<Stage> {
       'The shared disk is an image on a loop device. A power cut first makes it refuse',
       'writes and forget what was not synchronised, then kills every process at once.',
     ],
+    powerCutMeans: 'no process, no cable, unsynchronised writes gone',
     group: () => group,
     build: async (say) => {
       await lab.powerOn();

@@ -46,7 +46,7 @@ export async function play(stage: Stage, screen: Screen): Promise<PlayResult> {
   await write(stage, screen, ripeMs);
   const crash = await outage(stage, other, screen, async () => {
     await stage.powerCut(home);
-    screen.bad(`${home} has lost power: no process, no cable, unsynchronised writes gone`);
+    screen.bad(`${home} has lost power: ${stage.powerCutMeans}`);
   });
   screen.good(`${other} has taken over: ${tell(crash)}`);
   screen.table(await stage.report());

@@ -16,6 +16,8 @@ export class RowClient {
   #lastMs = 0;
   #longestMs = 0;
   #writing = true;
+  /** Settles the row under way: the node's name, or undefined when no answer will come. */
+  #answered: (node: string | undefined) => void = () => {};
   readonly #loop: Promise<void>;
 
   constructor(address: string, port: number) {
@@ -62,24 +64,24 @@ export class RowClient {
     return new Promise((resolve, reject) => {
       const socket = createConnection({host: this.#address, port: this.#port, noDelay: true});
       socket.once('connect', () => resolve(socket));
-      socket.once('error', reject);
+      socket.on('error', (error) => {
+        reject(error);
+        this.#answered(undefined);
+      });
+      socket.on('close', () => this.#answered(undefined));
+      socket.on('data', (data) => this.#answered(data.toString().trim().split(' ')[1]));
     });
   }
 
   /** The name of the node that acknowledged. */
-  #send(socket: Socket, row: number): Promise<string> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => settle(() => reject(new Error('no answer'))), answerMs);
-      const settle = (act: () => void) => {
-        clearTimeout(timer);
-        socket.removeAllListeners('data').removeAllListeners('close').removeAllListeners('error');
-        socket.on('error', () => {});
-        act();
-      };
-      socket.once('data', (data) => settle(() => resolve(data.toString().trim().split(' ')[1] ?? '')));
-      socket.once('close', () => settle(() => reject(new Error('closed'))));
-      socket.once('error', (error) => settle(() => reject(error)));
-      socket.write(`${row}\n`);
+  async #send(socket: Socket, row: number): Promise<string> {
+    const answer = new Promise<string | undefined>((resolve) => {
+      this.#answered = resolve;
     });
+    const timer = setTimeout(() => this.#answered(undefined), answerMs);
+    socket.write(`${row}\n`);
+    const node = await answer.finally(() => clearTimeout(timer));
+    if (node === undefined) throw new Error('not acknowledged');
+    return node;
   }
 }

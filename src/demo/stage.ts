@@ -29,6 +29,8 @@ export interface Stage {
   readonly nodes: readonly [string, string];
   /** Lines that tell what this stage is made of, and what it cannot show. */
   readonly facts: readonly string[];
+  /** What is left of a node after a power cut, e.g. `no process, no cable`. */
+  readonly powerCutMeans: string;
   /** The haresources line. */
   readonly group: () => string;
   /** Nodes on, disk or store ready; no daemon yet. Says what it does. */
