@@ -8,6 +8,7 @@ import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {until} from '../lab/wait.js';
+import type {ClusterStatus} from '../model/control.js';
 import {EmbeddedNode, killProcessesOf} from './embedded-node.js';
 import {RowClient} from './row-client.js';
 import type {NodeReport, Stage} from './stage.js';
@@ -80,18 +81,22 @@ export async function embeddedStage(): Promise<Stage> {
 
 async function settled(nodes: readonly EmbeddedNode[], timeoutMs: number): Promise<void> {
   const seen = async (node: EmbeddedNode) => {
-    const peers = nodes.filter((each) => each !== node).map((each) => node.ask('cl_status', 'nodestatus', each.name));
-    const held = await node.ask('cl_status', 'rscstatus');
-    return (
-      (await Promise.all(peers)).every((state) => state === 'active') && /^(none|local|foreign|all)$/.test(held ?? '')
-    );
+    const status = await statusOf(node);
+    const peers = status?.nodes.filter((each) => each.name !== node.name) ?? [];
+    return status?.phase === 'stable' && peers.length > 0 && peers.every((peer) => peer.status === 'active');
   };
   const all = async () => (await Promise.all(nodes.map(seen))).every(Boolean);
   await until(all, {timeoutMs, what: () => 'the nodes do not settle', everyMs: 100});
 }
 
+/** Over the control socket, which belongs to whoever started the daemon; cl_status is for root and haclient. */
+async function statusOf(node: EmbeddedNode): Promise<ClusterStatus | undefined> {
+  const text = await node.ask('systole', 'status', '--json');
+  return text ? (JSON.parse(text) as ClusterStatus) : undefined;
+}
+
 async function reportNode(node: EmbeddedNode, directory: string): Promise<NodeReport> {
-  const held = await node.ask('cl_status', 'rscstatus');
+  const held = (await statusOf(node))?.rscstatus;
   return {
     node: node.name,
     cells: [
