@@ -2,7 +2,14 @@
 // Heartbeat knows them. None of this is silent: whoever relies on a line must be told that it does nothing.
 
 /** Directives of the table below whose feature exists; later work adds its own. */
-export const BUILT: ReadonlySet<string> = new Set<string>(['stonith', 'stonith_host', 'watchdog']);
+export const BUILT: ReadonlySet<string> = new Set<string>([
+  'stonith',
+  'stonith_host',
+  'watchdog',
+  'ping',
+  'ping6',
+  'ping_group',
+]);
 
 /** What will not happen while a directive is not in BUILT. */
 export const unbuilt: ReadonlyMap<string, string> = new Map([

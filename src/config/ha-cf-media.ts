@@ -129,7 +129,7 @@ function serial(draft: Draft, {name, list}: Directive): void {
 
 function pings(draft: Draft, {name, list}: Directive): void {
   for (const host of list) {
-    if (knownHost(draft, host)) add(draft, name, {kind: 'ping', name: host.text, hosts: [host.text]});
+    if (knownHost(draft, host)) add(draft, name, {kind: 'ping', name: host.text.toLowerCase(), hosts: [host.text]});
   }
 }
 
@@ -141,7 +141,7 @@ function pingGroup(draft: Draft, {name, list}: Directive): void {
     return;
   }
   const known = hosts.filter((host) => knownHost(draft, host)).map((host) => host.text);
-  if (known.length > 0) add(draft, name, {kind: 'ping', name: group.text, hosts: known});
+  if (known.length > 0) add(draft, name, {kind: 'ping', name: group.text.toLowerCase(), hosts: known});
 }
 
 /** Only addresses and names of /etc/hosts are known without asking DNS, which may be down just now. */

@@ -61,7 +61,7 @@ export function messagingStartOf({ha}: ClusterConfig, {generation, uuid, seed}: 
   return {
     node: ha.node,
     nodes: ha.nodes,
-    pingNodes: ha.media.flatMap((each) => (each.kind === 'ping' ? [each.name] : [])),
+    pingNodes: [...new Set(ha.media.flatMap((each) => (each.kind === 'ping' ? [each.name] : [])))],
     links: linkNames(ha.media),
     generation,
     uuid,

@@ -7,7 +7,7 @@ import {readFileSync} from 'node:fs';
 import type {MessagingState} from '../messaging/state.js';
 import {startMessaging, stepMessaging, wakeAt} from '../messaging/step.js';
 import {type LogLevel, log} from '../model/log.js';
-import type {Message} from '../model/message.js';
+import {type Message, messageOf} from '../model/message.js';
 import type {MessagingEffect, MessagingEvent} from '../model/messaging.js';
 import type {Now, Step} from '../model/time.js';
 import {unreachable} from '../model/unreachable.js';
@@ -17,6 +17,7 @@ import {monotonicMs, readNow} from './clock.js';
 import {Recorder} from './crash.js';
 import {EmergencyStop} from './emergency-stop.js';
 import {LinkSet} from './links/link-set.js';
+import {PingSet} from './links/ping.js';
 import type {ManagerSide} from './manager-side.js';
 import {killProcess, type ManagerLine, type MessagingBoot, type MessagingCommands} from './messaging-boot.js';
 import {killAndWait, spawnManager} from './messaging-children.js';
@@ -37,6 +38,7 @@ export class MessagingLoop {
   private commands: MessagingCommands;
   private loadReadMs = Number.NEGATIVE_INFINITY;
   private readonly links: LinkSet;
+  private readonly pings: PingSet;
   private readonly guard = new ReceiveGuard();
   private readonly timer = new WakeTimer(() => this.woke());
   private readonly emergency: EmergencyStop;
@@ -57,6 +59,14 @@ export class MessagingLoop {
       onPacket: (link, bytes, from) => this.received(link, bytes, from),
       onLog: (record) => this.manager.log(record),
     });
+    this.pings = new PingSet({
+      nodes: boot.media.filter((each) => each.kind === 'ping'),
+      intervalMs: boot.start.keepaliveMs,
+      staleMs: boot.start.deadpingMs / 2,
+      isRealtime: boot.isRealtime,
+      onAnswer: (node) => this.pingAnswered(node),
+      onLog: (record) => this.manager.log(record),
+    });
     this.emergency = new EmergencyStop(boot.isRealtime, {
       onSaid: (message) => this.dispatch({type: 'manager-said', message}),
       onLog: (record) => this.manager.log(record),
@@ -74,6 +84,8 @@ export class MessagingLoop {
     this.take(first);
     if (load !== undefined) this.queue.push(load);
     this.drain();
+    // After the first packet: starting programs takes its time.
+    this.pings.open();
   }
 
   /** Everything but the boot message. */
@@ -181,6 +193,14 @@ export class MessagingLoop {
     if (this.state !== undefined && monotonicMs() >= wakeAt(this.state)) this.woke();
   }
 
+  /** The real daemon sends a signed message to the ping node, whose echo it then hears; the answer alone is enough. */
+  private pingAnswered(node: string): void {
+    if (this.state === undefined || this.isExiting) return;
+    const ts = Math.floor(readNow().wallMs / 1000).toString(16);
+    const message = messageOf({t: 'NS_st', st: 'ping', info: 'ping', src: node, ts});
+    this.dispatch({type: 'message-arrived', link: node, message});
+  }
+
   private woke(): void {
     if (this.isExiting) return;
     const load = this.readLoad(monotonicMs());
@@ -236,6 +256,7 @@ export class MessagingLoop {
     this.isExiting = true;
     this.timer.close();
     this.emergency.close();
+    this.pings.close();
     void this.links.close().then(() => this.onExit(status));
   }
 }
