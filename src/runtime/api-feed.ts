@@ -10,7 +10,9 @@ export function feedOf(said: MessagingToManager, wallMs: number): Message | unde
     case 'message-received':
       return said.message;
     case 'node-changed':
-      return said.status === 'dead' ? deathOf(said.node, said.previous === 'ping', wallMs) : undefined;
+      if (said.status === 'dead') return deathOf(said.node, said.previous === 'ping', wallMs);
+      // Other nodes say themselves that they live; for a ping node it is said here.
+      return said.status === 'ping' ? pingOf(said.node, wallMs) : undefined;
     case 'link-changed':
       return messageOf({t: 'ifstat', node: said.node, ifname: said.link, st: said.status});
     default:
@@ -22,6 +24,10 @@ export function feedOf(said: MessagingToManager, wallMs: number): Message | unde
 export function ownMessage(message: Message, node: string): Message {
   if (fieldOf(message, 'src') !== undefined) return message;
   return {fields: [...message.fields, {name: 'src', type: 0, value: node}]};
+}
+
+function pingOf(node: string, wallMs: number): Message {
+  return messageOf({t: 'NS_st', st: 'ping', info: 'ping', src: node, ts: Math.floor(wallMs / 1000).toString(16)});
 }
 
 function deathOf(node: string, isPing: boolean, wallMs: number): Message {

@@ -22,9 +22,24 @@ export interface ClientServiceOptions {
   readonly config: () => ClusterConfig;
   readonly env: () => ScriptEnv;
   readonly view: () => ClusterPicture;
+  /** What a client says to the cluster, or asks another node. */
   readonly send: (message: Message) => void;
   readonly log: (record: LogRecord) => void;
   readonly onFailfast: (reason: string) => void;
+}
+
+/**
+ * What a client may say and this node must act on as well: ipfail asks for a standby so. A copy on the wire alone would
+ * be heard by the peer only.
+ */
+const coreTypes = new Set(
+  'ask_resources hb_takeover addnode delnode resource ip-request ip-request-resp starting shutdone status stonith'.split(
+    ' ',
+  ),
+);
+
+export function isForCore(type: string): boolean {
+  return coreTypes.has(type) || type.startsWith('NS_');
 }
 
 export class ClientServices {

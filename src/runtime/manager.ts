@@ -12,7 +12,7 @@ import {fieldOf, type Message} from '../model/message.js';
 import type {Paths} from '../model/paths.js';
 import {unitDirsOf} from './agents.js';
 import {feedOf, ownMessage} from './api-feed.js';
-import {ClientServices, type ClusterPicture} from './client-services.js';
+import {ClientServices, type ClusterPicture, isForCore} from './client-services.js';
 import {readNow} from './clock.js';
 import {type ControlServer, startControlServer} from './control-server.js';
 import {writeCrashFile} from './crash.js';
@@ -109,7 +109,7 @@ export class Manager {
       config: () => this.config,
       env: () => this.env,
       view: () => this.view(),
-      send: (message) => this.tellMessaging({type: 'send', message}),
+      send: (message) => this.clientSaid(message),
       log: this.say,
       onFailfast: (reason) => this.reboot(reason),
     });
@@ -207,7 +207,17 @@ export class Manager {
 
   private tellMessaging(message: Parameters<MessagingPort['tell']>[0]): void {
     this.messaging.tell(message);
-    if (message.type === 'send') this.show(ownMessage(message.message, this.config.ha.node));
+    if (message.type !== 'send') return;
+    const own = ownMessage(message.message, this.config.ha.node);
+    // What is addressed to another node is nobody's here.
+    if ((fieldOf(own, 'dest') ?? this.config.ha.node).toLowerCase() === this.config.ha.node) this.show(own);
+  }
+
+  /** The API itself has shown it to the clients here. */
+  private clientSaid(message: Message): void {
+    if (isForCore(fieldOf(message, 't') ?? '')) return this.injected(message);
+    this.messaging.tell({type: 'send', message});
+    if (fieldOf(message, 'dest') === undefined) void this.openHooks(ownMessage(message, this.config.ha.node));
   }
 
   private messagingSaid(said: MessagingToManager): void {
