@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 declare -A packages=(
-  [run]="iproute2 iputils-arping iputils-ping e2fsprogs mount psmisc util-linux procps mariadb-server-core mariadb-client-core"
+  [run]="iproute2 iputils-arping iputils-ping e2fsprogs mount psmisc util-linux procps mariadb-server-core mariadb-client-core nftables"
   [interop]="heartbeat resource-agents kmod nftables tcpdump"
   [bench]="heartbeat resource-agents kmod keepalived"
   [lab]="qemu-system-x86 busybox-static cpio kmod drbd-utils"
@@ -18,9 +18,12 @@ for word in "$@"; do
 done
 [ ${#groups[@]} -gt 0 ] || groups=(run)
 
-if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+# By content, not by time: a checkout gives every file a new time.
+lock=$(sha256sum package-lock.json | cut -c1-16)
+if [ ! -d node_modules ] || { [ ! -L node_modules ] && [ "$(cat node_modules/.systole-lock 2>/dev/null)" != "$lock" ]; }; then
   echo "setup: npm ci --ignore-scripts"
   npm ci --ignore-scripts --no-audit --no-fund >/dev/null
+  echo "$lock" >node_modules/.systole-lock
 fi
 node scripts/build.mjs
 
