@@ -1,7 +1,7 @@
 // What failures and measurements of a group mean: give up and offer it, recover locally, or stay blocked. Every rule
 // has a bound; the numbers are documented in docs/operating.md.
 
-import {type Draft, say} from './draft.js';
+import {type Draft, isAlive, say} from './draft.js';
 import {scheduleMonitor, setGoal} from './goals.js';
 import type {GroupState} from './state.js';
 
@@ -10,6 +10,8 @@ const RECOVERIES_MAX = 3;
 const RECOVERY_WINDOW_MS = 600_000;
 /** Rounds without a verdict (time-outs) before a resource counts as dead. */
 const UNKNOWN_ROUNDS_MAX = 3;
+/** A node alone waits no longer than this between tries. */
+const LONE_RETRY_MS = 5_000;
 /** A blocked group is tried again this often. */
 const BLOCKED_RETRY_MS = 30_000;
 
@@ -19,7 +21,9 @@ export function giveUp(draft: Draft, group: GroupState, why: string): void {
   group.isFailed = true;
   group.failCount += 1;
   group.lastError = why;
-  const waitMs = Math.min(failureExpiryMs * 2 ** Math.min(group.failCount - 1, 20), failureExpiryMaxMs);
+  // The only node left tries on: an address that a hung peer still answers for is free the moment that peer is gone.
+  const maxMs = isAlive(draft.state.peer) ? failureExpiryMaxMs : Math.min(failureExpiryMaxMs, LONE_RETRY_MS);
+  const waitMs = Math.min(failureExpiryMs * 2 ** Math.min(group.failCount - 1, 20), maxMs);
   group.retryAtMs = draft.now.monoMs + waitMs;
   const {key} = group.definition;
   say(draft, 'CRIT', 'GROUP_GIVEN_UP', `Giving up resources due to failure of ${why}`, {

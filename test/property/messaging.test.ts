@@ -203,10 +203,9 @@ test('no hostile sequence makes the core throw, hang, or grow beyond its bounds'
   );
 });
 
-test('twenty thousand refused packets cost far less than a second', () => {
+test('twenty thousand refused packets touch only bounded counters and few log lines', () => {
   let {state} = startMessaging(startOf(), {monoMs: 0, wallMs: WALL_MS});
   const size = () => JSON.stringify(state).length;
-  const startedMs = performance.now();
   let lines = 0;
   let sizeEarly = 0;
   for (let each = 0; each < 20_000; each++) {
@@ -221,8 +220,6 @@ test('twenty thousand refused packets cost far less than a second', () => {
     lines += step.effects.filter((it) => it.type === 'log').length;
     if (each === 1000) sizeEarly = size();
   }
-  const tookMs = performance.now() - startedMs;
-  assert.ok(tookMs < 1000, `${tookMs} ms`);
   assert.ok(lines < 80, `${lines} lines`);
   assert.ok(size() < sizeEarly + 2000);
 });

@@ -271,3 +271,14 @@ test('refusals are said at once', () => {
   const id = pair.node('n1').request({command: 'standby', scope: 'all'});
   assert.equal(pair.node('n1').replies.get(id)?.ok, false);
 });
+
+test('the only node left tries a failed group again every few seconds', () => {
+  const pair = settled();
+  pair.node('n2').scripts.set('A start', {ms: 5, code: 1});
+  pair.node('n1').powerCut();
+  pair.node('n2').missed('n1');
+  watch(pair, 120_000);
+  const tries = pair.trace.filter((line) => line.includes('n2 RSC A start')).length;
+  assert.ok(tries >= 20 && tries <= 30, `${tries} tries`);
+  assert.match(pair.node('n2').group('A').reason ?? '', /failed to start/);
+});

@@ -80,7 +80,7 @@ test('shutdown goes in reverse order and is bounded for a client that ignores SI
   assert.ok(await pollUntil(() => livesOf(`${dir}/up`) === 2, 5000));
   const startedMs = performance.now();
   await clients?.stop();
-  assert.ok(performance.now() - startedMs < 3000);
+  assert.ok(performance.now() - startedMs < 15_000);
   assert.equal(read(`${dir}/order`), 'last\nfirst\n');
   assert.equal(texts('CLIENT_KILLED').length, 1);
   assert.deepEqual(clients?.pids(), []);
