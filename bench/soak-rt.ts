@@ -92,7 +92,7 @@ function load(script: string): ChildProcess {
 async function tally(stage: Stage, index: number): Promise<Tally> {
   const texts = await Promise.all(stage.lab.nodes.map((node) => node.log()));
   const text = texts.join('\n');
-  const lates = [...text.matchAll(/Late heartbeat: Node \S+ interval (\d+) ms/g)].map(([, ms]) => Number(ms));
+  const lates = [...text.matchAll(/Late heartbeat: Node \S+?:? interval (\d+) ms/g)].map(([, ms]) => Number(ms));
   return {
     title: clusters[index]!.title,
     deaths: [...text.matchAll(/node \S+:? is dead/gi)].length,
