@@ -18,6 +18,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import {afterEach, beforeEach, test} from '@jest/globals';
+import {parseMove} from '../../src/commands/lib/move.js';
 import {frame} from '../../src/commands/lib/watch.js';
 import type {ClusterStatus, ControlReply} from '../../src/model/control.js';
 import {type Place, place, root, runBin, runProgram} from '../helpers/command.js';
@@ -246,4 +247,9 @@ test('systole install lays out a tree that works, twice, and keeps what was chan
 test('one screen of --watch overwrites each line and clears what was below', () => {
   assert.equal(frame('a\nb', 24), '\u001b[Ha\u001b[K\nb\u001b[K\n\u001b[J');
   assert.equal(frame('a\nb\nc', 3), '\u001b[Ha\u001b[K\nb\u001b[K\n\u001b[J');
+});
+
+test('failback means home: given, the foreign groups; taken, our own', () => {
+  assert.equal(parseMove('standby', ['failback']).scope, 'foreign');
+  assert.equal(parseMove('takeover', ['failback']).scope, 'local');
 });

@@ -10,7 +10,7 @@ export type Direction = 'standby' | 'takeover';
 export interface MoveRequest {
   readonly direction: Direction;
   readonly scope: StandbyScope;
-  /** As the user wrote it: `failback` means foreign, and is sent as it is by hb_takeover. */
+  /** As the user wrote it; sent as it is to a daemon that is not ours. */
   readonly word: string;
   readonly wait: boolean;
   readonly timeoutMs: number;
@@ -44,9 +44,14 @@ export function parseMove(direction: Direction, words: readonly string[]): MoveR
   }
   if (rest.length > 1) throw new Exit(EXIT.usage, `${calledAs()}: too many arguments\n${usage()}`);
   const word = rest[0] ?? 'all';
-  const scope = Object.hasOwn(SCOPES, word) ? SCOPES[word] : undefined;
+  const scope = Object.hasOwn(SCOPES, word) ? scopeOf(direction, word) : undefined;
   if (!scope) throw new Exit(EXIT.usage, `${calledAs()}: wrong resources(${word}).\n${usage()}`);
   return {direction, scope, word, wait, timeoutMs};
+}
+
+/** `failback` sends groups home: given, these are the foreign ones; taken, they are our own. */
+function scopeOf(direction: Direction, word: string): StandbyScope | undefined {
+  return direction === 'takeover' && word === 'failback' ? 'local' : SCOPES[word];
 }
 
 /** Resolves with the exit status; refusals and time-outs leave as Exit. */
@@ -99,7 +104,9 @@ function isInScope(group: GroupStatus, scope: StandbyScope, node: string): boole
 
 function hasMoved(group: GroupStatus, direction: Direction, node: string): boolean {
   if (direction === 'takeover') return group.owner === node && group.state === 'running';
-  return group.owner !== undefined && group.owner !== node && group.peerState === 'running';
+  // Of a real peer only its holding is known, no state of a group.
+  const runsThere = group.peerState === 'running' || group.peerState === undefined;
+  return group.owner !== undefined && group.owner !== node && runsThere;
 }
 
 function isBusy(group: GroupStatus): boolean {
