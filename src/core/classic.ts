@@ -5,13 +5,12 @@
 import {type Hold, holdOf, includesHold, parseHold} from '../model/cluster.js';
 import {fieldOf, type Message} from '../model/message.js';
 import {classOf, type Draft, followsClassicRules, holdsClass, isAlive, isNice, ownsGroup, say} from './draft.js';
+import {CONFLICT_PATIENCE_MS} from './legacy.js';
 import {sendHold} from './reports.js';
 import {inScope} from './scope.js';
 import type {GroupState, Peer, Placement} from './state.js';
 
 const ACQUIRE_AFTER_MS = 10_000;
-/** A real peer that saw a healed partition says goodbye within about 3 s; after this it never will. */
-const CONFLICT_PATIENCE_MS = 6_000;
 /** Nobody holds our own groups although both are stable: take them after this. */
 const ORPHAN_PATIENCE_MS = 15_000;
 

@@ -6,13 +6,50 @@ import {type Draft, followsClassicRules, isHome, isNice, ownsGroup, say, send} f
 import {setGoal} from './goals.js';
 import type {Peer} from './state.js';
 
-/** At comm-up: ask for our own groups; alone, placement starts them anyway. */
+/** A request or its answer may be lost, or the peer's resource layer may not be up yet: asked again after this. */
+const ASK_AGAIN_MS = 3_000;
+
+/** Beside a living real peer our own groups are asked for; alone, placement starts them anyway. */
 export function requestOwnGroups(draft: Draft): void {
-  if (isNice(draft) || !followsClassicRules(draft)) return;
-  for (const group of draft.state.groups) {
-    if (!isHome(draft, group) || ownsGroup(group) || group.isPermitted) continue;
-    if (draft.state.peer?.status === 'active') send(draft, {t: 'ip-request', ipaddr: group.definition.key});
-    else group.isPermitted = true;
+  const {state, now} = draft;
+  if (isNice(draft) || !followsClassicRules(draft) || state.phase !== 'stable') return;
+  if (state.peer?.status !== 'active') return;
+  for (const group of state.groups) {
+    if (!isHome(draft, group) || ownsGroup(group) || group.isPermitted || group.isRemoved) continue;
+    if (now.monoMs < (group.requestedAtMs ?? -Infinity) + ASK_AGAIN_MS) continue;
+    group.requestedAtMs = now.monoMs;
+    send(draft, {t: 'ip-request', ipaddr: group.definition.key});
+  }
+}
+
+/** A real peer that saw a healed partition restarts itself within about 3 s; after this it never will. */
+export const CONFLICT_PATIENCE_MS = 6_000;
+
+/** A living real peer says that it took this node for dead: it runs our groups too, and in this mode says so nowhere else. */
+export function heardStonith(draft: Draft, peer: Peer, message: Message): void {
+  if (isNice(draft) || peer.kind !== 'classic' || fieldOf(message, 'node') !== draft.state.self) return;
+  suspectConflict(draft, peer);
+}
+
+/** Both may run everything: one of us took the other for dead, and no restart proves that it let go. */
+export function suspectConflict(draft: Draft, peer: Peer): void {
+  if (isNice(draft) || peer.kind !== 'classic' || peer.conflictSinceMs !== undefined) return;
+  peer.conflictSinceMs = draft.now.monoMs;
+  say(draft, 'CRIT', 'TWO_OWNERS', 'Both machines may own the same resources!', {node: peer.name});
+}
+
+/** Every group belongs home in this mode: the peer is asked to stop its copies of ours, and ours of its groups stop. */
+export function settleLegacyConflict(draft: Draft): void {
+  const {state, now} = draft;
+  const {peer} = state;
+  if (isNice(draft) || !followsClassicRules(draft) || peer?.conflictSinceMs === undefined) return;
+  if (state.phase !== 'stable' || now.monoMs < peer.conflictSinceMs + CONFLICT_PATIENCE_MS) return;
+  peer.conflictSinceMs = undefined;
+  say(draft, 'CRIT', 'YIELDING', `${peer.name} was not restarted: every resource group goes to its home node`);
+  for (const group of state.groups) {
+    if (!ownsGroup(group)) continue;
+    if (isHome(draft, group)) send(draft, {t: 'ip-request', ipaddr: group.definition.key});
+    else setGoal(draft, group, 'stop');
   }
 }
 

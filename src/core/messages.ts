@@ -6,7 +6,7 @@ import {fieldOf, type Message} from '../model/message.js';
 import {heardHold, heardStarting, noteHold} from './classic.js';
 import {type Draft, send} from './draft.js';
 import {beginLeaving} from './leave.js';
-import {heardIpRequest, heardIpResponse} from './legacy.js';
+import {heardIpRequest, heardIpResponse, heardStonith} from './legacy.js';
 import {heardStatus, peerLeft} from './peer.js';
 import {beginGiving, heardAsk, heardRefusal, requestRefusal} from './standby.js';
 import type {Peer} from './state.js';
@@ -35,6 +35,8 @@ export function messageReceived(draft: Draft, from: NodeName, message: Message):
       return heardIpRequest(draft, peer, message);
     case 'ip-request-resp':
       return heardIpResponse(draft, message);
+    case 'stonith':
+      return heardStonith(draft, peer, message);
     default:
       return;
   }

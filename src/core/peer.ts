@@ -6,7 +6,8 @@ import type {NodeName, NodeStatus} from '../model/cluster.js';
 import {fieldOf, type Message} from '../model/message.js';
 import {readBeacon} from './beacon.js';
 import {becomeClassic} from './classic.js';
-import {type Draft, isAlive, nextId, say, send} from './draft.js';
+import {type Draft, isAlive, isNice, nextId, say, send} from './draft.js';
+import {suspectConflict} from './legacy.js';
 import {cancelStandby} from './standby.js';
 import type {Peer} from './state.js';
 
@@ -83,6 +84,7 @@ export function nodeReturned(draft: Draft, node: NodeName): void {
   peer.fence = undefined;
   peer.version = 0;
   peer.isStable = false;
+  suspectConflict(draft, peer);
 }
 
 /** Also when a restarted manager finds its peer dead: what was proven before is not known any more. */
@@ -97,6 +99,7 @@ export function peerDied(draft: Draft, peer: Peer): void {
   }
   state.needsFailback = true;
   peer.isStable = false;
+  peer.conflictSinceMs = undefined;
   if (peer.hasLeft || !mayOwn) return declareHarmless(draft, peer);
   if (state.config.ha.stonith !== undefined) return fence(draft, peer, 0);
   peer.cleared = 'yes';
@@ -125,7 +128,8 @@ function takeover(draft: Draft, peer: Peer): void {
 function mayOwnSomething(draft: Draft, peer: Peer): boolean {
   if (!peer.wasHeard || peer.kind === 'unknown') return true;
   if (draft.state.groups.some((group) => group.granted !== undefined)) return true;
-  if (peer.kind === 'classic') return peer.hold !== 'none' || peer.releasing !== 'none';
+  // In legacy mode a real peer never says what it holds.
+  if (peer.kind === 'classic') return !isNice(draft) || peer.hold !== 'none' || peer.releasing !== 'none';
   return Object.values(peer.groups).some((group) => 'usrpbi'.includes(group.state));
 }
 

@@ -6,7 +6,7 @@ import {classicDeadlines, isMeasuring, settleClassic} from './classic.js';
 import {type Draft, followsClassicRules, isAlive, isNice, ownsGroup} from './draft.js';
 import {setGoal} from './goals.js';
 import {settleLeaving} from './leave.js';
-import {settleIpResponses} from './legacy.js';
+import {requestOwnGroups, settleIpResponses, settleLegacyConflict} from './legacy.js';
 import {settleMoves} from './moves.js';
 import {expireGrants, retryFencing} from './peer.js';
 import {placeGroups} from './placement.js';
@@ -32,6 +32,8 @@ export function settle(draft: Draft): void {
     settleClassic(draft);
     settleMoves(draft);
     settleStandby(draft);
+    requestOwnGroups(draft);
+    settleLegacyConflict(draft);
     settleIpResponses(draft);
     settleLeaving(draft);
     placeGroups(draft);

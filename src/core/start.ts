@@ -8,7 +8,6 @@ import type {Now} from '../model/time.js';
 import {noteHold} from './classic.js';
 import {type Draft, holdsClass, isNice, ownsGroup, say, send} from './draft.js';
 import {setGoal} from './goals.js';
-import {requestOwnGroups} from './legacy.js';
 import {heardStatus, newPeer, peerDied} from './peer.js';
 import {sendHold} from './reports.js';
 import type {GroupState, ManagerState} from './state.js';
@@ -77,6 +76,7 @@ export function groupOf(definition: ResourceGroup): GroupState {
     monitorAtMs: undefined,
     unknownRounds: 0,
     recoveries: [],
+    requestedAtMs: undefined,
     isPermitted: false,
     owesIpResponse: false,
     isConflicting: false,
@@ -126,7 +126,6 @@ export function commUp(draft: Draft): void {
   draft.effects.push({type: 'start-clients'});
   if (state.phase === 'waiting') state.phase = 'joining';
   if (state.phase === 'stable') sendHold(draft, {isStable: true});
-  requestOwnGroups(draft);
 }
 
 /** Everything is measured and the peer's holdings are known: this node may act. */

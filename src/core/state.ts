@@ -61,6 +61,8 @@ export interface GroupState {
   unknownRounds: number;
   /** Times (monoMs) of local recoveries, newest last, at most 8. */
   recoveries: number[];
+  /** Legacy mode: when this group was last asked for. */
+  requestedAtMs: number | undefined;
   /** Legacy mode: the peer answered our ip-request. */
   isPermitted: boolean;
   /** Legacy mode: answer this ip-request when the group is stopped. */

@@ -1,0 +1,60 @@
+// What a real Heartbeat 3.0.6 peer makes our core do, in the situations that the mixed cluster (test/interop) found.
+
+import assert from 'node:assert/strict';
+import {test} from '@jest/globals';
+import {BesideReal} from '../helpers/beside-real.js';
+
+const haresources = 'n1 A; n2 B';
+
+test('legacy: our group is asked for once the peer is known, again without an answer, and started with it', () => {
+  const real = new BesideReal('n1', {haresources, autoFailback: 'legacy'});
+  real.join();
+  assert.deepEqual(real.sent('ip-request'), ['t=ip-request ipaddr=A']);
+  real.pair.run(2000);
+  assert.equal(real.sent('ip-request').length, 1);
+  real.pair.run(2000);
+  assert.equal(real.sent('ip-request').length, 2);
+  assert.equal(real.runs('A'), false);
+  real.says({t: 'ip-request-resp', dest: 'n1', ipaddr: 'A', weown: 'yes', ok: 'OK'});
+  real.pair.run(100);
+  assert.equal(real.runs('A'), true);
+  real.pair.run(10_000);
+  assert.equal(real.sent('ip-request').length, 2);
+});
+
+test('legacy: a living peer that took us for dead is asked to stop our group, and its own is left to it', () => {
+  const real = new BesideReal('n1', {haresources, autoFailback: 'legacy'});
+  real.join();
+  real.says({t: 'ip-request-resp', dest: 'n1', ipaddr: 'A', weown: 'no', ok: 'OK'});
+  real.pair.run(1000);
+  assert.equal(real.sent('ip-request').length, 1);
+  real.says({t: 'stonith', node: 'n1', result: 'n_stnth'});
+  real.pair.run(5000);
+  assert.equal(real.sent('ip-request').length, 1);
+  real.pair.run(2000);
+  assert.deepEqual(real.sent('ip-request').slice(1), ['t=ip-request ipaddr=A']);
+  assert.equal(real.runs('A'), true);
+});
+
+test('legacy: beside a peer that returned without a restart the group of its home node is stopped here', () => {
+  const real = new BesideReal('n1', {haresources, autoFailback: 'legacy'});
+  real.join();
+  real.says({t: 'ip-request-resp', dest: 'n1', ipaddr: 'A', weown: 'no', ok: 'OK'});
+  real.changes('active', 'dead');
+  real.pair.until(() => real.runs('B'));
+  real.node.give({type: 'messaging-said', message: {type: 'node-returned', node: 'n2'}});
+  real.changes('dead', 'active');
+  real.says({t: 'status', st: 'active', dt: '5dc'});
+  real.pair.run(8000);
+  assert.equal(real.runs('A'), true);
+  assert.equal(real.runs('B'), false);
+});
+
+test('legacy: a dead real peer, which never says what it holds, is fenced before its group is started', () => {
+  const real = new BesideReal('n1', {haresources, autoFailback: 'legacy', stonith: true});
+  real.node.fencing = 'fails';
+  real.join();
+  real.changes('active', 'dead');
+  real.pair.run(20_000);
+  assert.equal(real.runs('B'), false);
+});
