@@ -1,0 +1,122 @@
+// Starts, deaths, stops and returns of either node.
+
+import {afterReturn, type Case, every, pause, type Scene, startBoth} from '../case.js';
+import type {InteropNode} from '../node.js';
+
+type Role = 'ours' | 'theirs';
+const label = {ours: 'ours', theirs: 'real'} as const;
+const roles: readonly Role[] = ['ours', 'theirs'];
+
+function other(scene: Scene, node: InteropNode): InteropNode {
+  return node === scene.ours ? scene.theirs : scene.ours;
+}
+
+const startTogether: Case = {name: 'start-together', modes: every, run: startBoth};
+
+function startFirst(role: Role): Case {
+  return {
+    name: `start-first-${label[role]}`,
+    modes: every,
+    run: async (scene) => {
+      const first = scene[role];
+      await first.start();
+      await scene.lab.settled(scene.lab.allOn(first.name), {words: {[other(scene, first).name]: ['']}});
+      await other(scene, first).start();
+      await scene.lab.settled(afterReturn(scene, first));
+    },
+  };
+}
+
+function crash(role: Role): Case {
+  return {
+    name: `crash-${label[role]}`,
+    modes: every,
+    run: async (scene) => {
+      await startBoth(scene);
+      const victim = scene[role];
+      const survivor = other(scene, victim);
+      await victim.powerCut();
+      await scene.lab.settled(scene.lab.allOn(survivor.name), {words: {[victim.name]: ['']}});
+      await victim.start();
+      await scene.lab.settled(afterReturn(scene, survivor));
+    },
+  };
+}
+
+function stop(role: Role): Case {
+  return {
+    name: `stop-${label[role]}`,
+    modes: every,
+    run: async (scene) => {
+      await startBoth(scene);
+      const leaver = scene[role];
+      const survivor = other(scene, leaver);
+      await leaver.stop();
+      await scene.lab.settled(scene.lab.allOn(survivor.name), {words: {[leaver.name]: ['']}});
+      await leaver.start();
+      await scene.lab.settled(afterReturn(scene, survivor));
+      await survivor.stop();
+      await scene.lab.settled(scene.lab.allOn(leaver.name), {words: {[survivor.name]: ['']}});
+    },
+  };
+}
+
+const stopBoth: Case = {
+  name: 'stop-both',
+  modes: every,
+  run: async (scene) => {
+    await startBoth(scene);
+    await Promise.all(scene.lab.nodes.map((node) => node.stop()));
+    await pause(300);
+    await scene.lab.settled({n1: '', n2: ''}, {words: {n1: [''], n2: ['']}});
+  },
+};
+
+/** Stopped and started again faster than the peer declares it dead. */
+function quickRestart(role: Role): Case {
+  return {
+    name: `restart-${label[role]}`,
+    modes: every,
+    run: async (scene) => {
+      await startBoth(scene);
+      const node = scene[role];
+      await node.stop();
+      await node.start();
+      await scene.lab.settled(afterReturn(scene, other(scene, node)));
+    },
+  };
+}
+
+/** A power cut after which the node is back before its peer noticed: nothing of it runs, and nobody took it over. */
+function reboot(role: Role): Case {
+  return {
+    name: `reboot-quick-${label[role]}`,
+    modes: every,
+    run: async (scene) => {
+      await startBoth(scene);
+      const node = scene[role];
+      await node.powerCut();
+      await node.start();
+      await scene.lab.settled(scene.lab.home());
+    },
+  };
+}
+
+/** The daemon alone dies and is started again within deadtime; its resources run on. */
+const killDaemon: Case = {
+  name: 'kill9-ours-restarted',
+  modes: every,
+  run: async (scene) => {
+    await startBoth(scene);
+    await scene.ours.killDaemon();
+    await scene.ours.start();
+    await scene.lab.settled(scene.lab.home());
+  },
+};
+
+export const life: readonly Case[] = [
+  startTogether,
+  ...roles.flatMap((role) => [startFirst(role), crash(role), stop(role), quickRestart(role), reboot(role)]),
+  stopBoth,
+  killDaemon,
+];
