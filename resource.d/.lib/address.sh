@@ -2,7 +2,7 @@
 # The service address: what IPaddr, IPaddr2, IPv6addr and SendArp share. Assumes common.sh was sourced. Reads one word
 # ADDRESS[/MASK[/INTERFACE[:LABEL]][/BROADCAST]]; answers from what the kernel shows, never from memory.
 # Promises: a start that succeeds has asked the network first (SYSTOLE_DAD_MS milliseconds, 0 = do not ask) and has told
-# it afterwards; a stop removes this address and no other.
+# it afterwards (of an address that is there already it tells only); a stop removes this address and no other.
 
 dad_ms=${SYSTOLE_DAD_MS:-15}
 
@@ -198,6 +198,11 @@ already_there() {
   is_up "$found_flags" || fail 1 "$address is on $found_on, which is down"
   [ -z "$bits" ] || [ "$bits" = "$found_bits" ] || warn "$address is on $found_on with mask $found_bits, not $bits"
   info "$address is already on $found_on"
+  # After two owners the network may still send clients to the one that let go.
+  case $found_flags in
+  *LOOPBACK* | *NOARP*) ;;
+  *) ! have perl || perl "$lib/neighbour.pl" "$address" "$found_on" 0 1 || warn "cannot announce $address on $found_on" ;;
+  esac
   exit 0
 }
 

@@ -4,7 +4,17 @@
 
 import {type Hold, holdOf, includesHold, parseHold} from '../model/cluster.js';
 import {fieldOf, type Message} from '../model/message.js';
-import {classOf, type Draft, followsClassicRules, holdsClass, isAlive, isNice, ownsGroup, say} from './draft.js';
+import {
+  classOf,
+  type Draft,
+  followsClassicRules,
+  holdsClass,
+  isAlive,
+  isNice,
+  isQuiet,
+  ownsGroup,
+  say,
+} from './draft.js';
 import {CONFLICT_PATIENCE_MS} from './legacy.js';
 import {sendHold} from './reports.js';
 import {inScope} from './scope.js';
@@ -177,6 +187,6 @@ export function classicRelease(draft: Draft, group: GroupState): boolean {
 /** The class holds a group that failed and none is being worked at: it can be offered to the peer. */
 export function hasFailedClass(draft: Draft, part: 'local' | 'foreign'): boolean {
   const groups = draft.state.groups.filter((group) => classOf(draft, group) === part);
-  const isQuiet = groups.every((group) => group.goal === 'idle' || group.goal === 'monitor');
-  return isQuiet && groups.some((group) => group.isFailed && !ownsGroup(group));
+  const areQuiet = groups.every(isQuiet);
+  return areQuiet && groups.some((group) => group.isFailed && !ownsGroup(group));
 }

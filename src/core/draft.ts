@@ -39,6 +39,11 @@ export function ownsGroup(group: GroupState): boolean {
   return group.state !== 'stopped' && group.state !== 'failed';
 }
 
+/** Neither started nor stopped nor measured for the first time. */
+export function isQuiet(group: GroupState): boolean {
+  return group.goal === 'idle' || group.goal === 'monitor' || group.goal === 'announce';
+}
+
 export function isHome(draft: Draft, group: GroupState): boolean {
   return group.definition.home === draft.state.self;
 }

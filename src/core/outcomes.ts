@@ -56,6 +56,8 @@ export function measured(draft: Draft, group: GroupState): void {
     return;
   }
   group.state = 'running';
+  // Nobody remembers where the network was last told to look for it.
+  group.isShared = true;
   group.sinceMs = draft.now.monoMs;
   scheduleMonitor(draft, group);
   const {key} = group.definition;

@@ -8,6 +8,7 @@ import {readBeacon} from './beacon.js';
 import {becomeClassic} from './classic.js';
 import {type Draft, isAlive, isNice, nextId, say, send} from './draft.js';
 import {suspectConflict} from './legacy.js';
+import {mayBeShared} from './sharing.js';
 import {cancelStandby} from './standby.js';
 import type {Peer} from './state.js';
 
@@ -69,6 +70,8 @@ function peerAppeared(draft: Draft, peer: Peer): void {
 export function nodeRestarted(draft: Draft, node: NodeName): void {
   const {peer, groups, classic} = draft.state;
   if (peer?.name !== node) return;
+  // Without fencing its former life may have ended long after we had called it dead.
+  if (!peer.hasLeft && draft.state.config.ha.stonith === undefined) mayBeShared(draft);
   Object.assign(peer, {kind: 'unknown', hasLeft: false, cleared: 'no', fence: undefined, ...unknownHoldings()});
   classic.offered = {local: false, foreign: false};
   cancelStandby(draft, `${node} was restarted`);
@@ -85,6 +88,7 @@ export function nodeReturned(draft: Draft, node: NodeName): void {
   peer.version = 0;
   peer.isStable = false;
   suspectConflict(draft, peer);
+  mayBeShared(draft);
 }
 
 /** Also when a restarted manager finds its peer dead: what was proven before is not known any more. */

@@ -12,6 +12,7 @@ import {expireGrants, retryFencing} from './peer.js';
 import {placeGroups} from './placement.js';
 import {reportChanges} from './reports.js';
 import {expireRequests} from './requests.js';
+import {settleSharing} from './sharing.js';
 import {settleStandby} from './standby.js';
 import {becomeStable} from './start.js';
 import {advanceAll} from './worker.js';
@@ -37,6 +38,7 @@ export function settle(draft: Draft): void {
     settleIpResponses(draft);
     settleLeaving(draft);
     placeGroups(draft);
+    settleSharing(draft);
     updateBeacon(draft);
     advanceAll(draft);
     if (signature(draft) === before) break;

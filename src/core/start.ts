@@ -80,6 +80,7 @@ export function groupOf(definition: ResourceGroup): GroupState {
     isPermitted: false,
     owesIpResponse: false,
     isConflicting: false,
+    isShared: false,
   };
 }
 

@@ -13,6 +13,8 @@ export type Goal =
   | 'measure'
   /** Like measure, of a running group. */
   | 'monitor'
+  /** Tell the network again where the group's addresses are. */
+  | 'announce'
   | 'run'
   | 'stop';
 
@@ -69,6 +71,8 @@ export interface GroupState {
   owesIpResponse: boolean;
   /** A conflict with the peer was reported; so that it is logged once. */
   isConflicting: boolean;
+  /** It ran on the peer as well, or may have. */
+  isShared: boolean;
 }
 
 /** What a Systole peer says of one group in its beacon. */

@@ -2,7 +2,7 @@
 
 import type {Hold} from '../model/cluster.js';
 import type {ClusterStatus, GroupStateWord, GroupStatus, ResourceStatus} from '../model/control.js';
-import {currentHold, type Draft, isAlive, ownsGroup} from './draft.js';
+import {currentHold, type Draft, isAlive, isQuiet, ownsGroup} from './draft.js';
 import {isPeerStable} from './peer.js';
 import {placementOf} from './placement.js';
 import type {GroupState} from './state.js';
@@ -27,7 +27,7 @@ export function statusOf(draft: Draft): ClusterStatus {
 /** The holding when nothing is in motion, else `transition` (resource-engine.md 2.1). */
 export function rscstatusOf(draft: Draft): Hold | 'transition' {
   const {state} = draft;
-  const isBusy = state.groups.some((group) => group.goal !== 'idle' && group.goal !== 'monitor');
+  const isBusy = !state.groups.every(isQuiet);
   const isPeerSettled = !isAlive(state.peer) || state.peer.hasLeft || isPeerStable(draft) || isLegacyPeer(draft);
   if (state.phase !== 'stable' || isBusy || state.standby !== undefined || !isPeerSettled) return 'transition';
   return currentHold(draft);
@@ -92,7 +92,7 @@ function peerState(draft: Draft, group: GroupState): GroupStateWord | undefined 
 }
 
 function activityOf(draft: Draft, group: GroupState): string | undefined {
-  if (group.job === undefined || group.goal === 'monitor') return undefined;
+  if (group.job === undefined || isQuiet(group)) return undefined;
   const word = group.definition.resources[group.job.index]?.word ?? group.definition.key;
   const seconds = ((draft.now.monoMs - group.job.sinceMs) / 1000).toFixed(1);
   return `${word} ${group.job.action}, ${seconds} s`;

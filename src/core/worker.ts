@@ -2,13 +2,17 @@
 // with a time-out. It knows nothing of the peer; placement decides goals, the worker reports how far it came.
 
 import {timeoutOf} from '../model/config.js';
-import {judge, type ResourceAction, type ResourceExit} from '../model/resource.js';
+import {judge, type ResourceAction, type ResourceExit, type Verdict} from '../model/resource.js';
 import {unreachable} from '../model/unreachable.js';
 import {assert} from './assert.js';
 import {type Draft, nextId, say} from './draft.js';
 import {scheduleMonitor} from './goals.js';
 import {giveUp, measured, monitored, stopFailed} from './outcomes.js';
+import {isAnnouncer} from './sharing.js';
 import type {GroupState} from './state.js';
+
+const ANNOUNCE_TRIES = 5;
+const ANNOUNCE_RETRY_MS = 1_000;
 
 /** Runs the next script of every group that has something to do. */
 export function advanceAll(draft: Draft): void {
@@ -21,8 +25,15 @@ function advance(draft: Draft, group: GroupState): void {
     if (draft.now.monoMs < group.pauseUntilMs) return;
     group.pauseUntilMs = undefined;
   }
+  if (group.goal === 'announce') skipSilent(group);
   if (isFinished(group)) return finish(draft, group);
   runScript(draft, group, nextAction(draft, group));
+}
+
+/** An announcement concerns the agents of addresses only. */
+function skipSilent(group: GroupState): void {
+  const {resources} = group.definition;
+  while (group.cursor < resources.length && !isAnnouncer(resources[group.cursor]?.script)) group.cursor += 1;
 }
 
 function isFinished(group: GroupState): boolean {
@@ -31,6 +42,7 @@ function isFinished(group: GroupState): boolean {
 
 function nextAction(draft: Draft, group: GroupState): ResourceAction {
   if (group.goal === 'run') return group.isChecked ? 'start' : 'status';
+  if (group.goal === 'announce') return 'start';
   // After the last allowed stop attempt the status decides whether the group is blocked.
   if (group.goal === 'stop') return group.attempts > draft.state.config.systole.stopRetries ? 'status' : 'stop';
   return 'status';
@@ -41,7 +53,7 @@ function runScript(draft: Draft, group: GroupState, action: ResourceAction): voi
   assert(resource !== undefined, `no resource ${group.cursor} in group ${group.definition.key}`);
   const id = nextId(draft);
   group.job = {id, goal: group.goal, action, index: group.cursor, sinceMs: draft.now.monoMs, isCancelled: false};
-  if (action === 'start') group.resources[group.cursor] = 'starting';
+  if (action === 'start' && group.goal !== 'announce') group.resources[group.cursor] = 'starting';
   if (action === 'stop') group.resources[group.cursor] = 'stopping';
   const {systole} = draft.state.config;
   draft.effects.push({
@@ -67,6 +79,7 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   const {exit} = outcome;
   const isForGoal = job.index === group.cursor && job.goal === group.goal;
   const verdict = judge(job.action, exit);
+  if (job.goal === 'announce') return announced(draft, group, {isForGoal, verdict, exit});
   if (verdict === 'running' || verdict === 'stopped' || verdict === 'unknown') group.resources[job.index] = verdict;
   else if (job.action === 'start') group.resources[job.index] = verdict === 'done' ? 'running' : 'failed';
   else group.resources[job.index] = verdict === 'done' ? 'stopped' : 'failed';
@@ -75,6 +88,24 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   if (job.action === 'start') return startExited(draft, group, exit);
   if (job.action === 'stop') return stopExited(draft, group, exit);
   statusExited(draft, group, exit);
+}
+
+/** It runs as before, whatever came of the announcement; whether it still does is for the monitor to find out. */
+function announced(
+  draft: Draft,
+  group: GroupState,
+  outcome: {readonly isForGoal: boolean; readonly verdict: Verdict; readonly exit: ResourceExit},
+): void {
+  if (!outcome.isForGoal) return;
+  if (outcome.verdict === 'failed') {
+    const text = `${describe(group, outcome.exit)}: clients may not find the address`;
+    say(draft, 'WARN', 'ANNOUNCE_FAILED', text, {group: group.definition.key});
+    group.attempts += 1;
+    group.pauseUntilMs = draft.now.monoMs + ANNOUNCE_RETRY_MS;
+    if (group.attempts < ANNOUNCE_TRIES) return;
+  }
+  group.attempts = 0;
+  group.cursor += 1;
 }
 
 function startExited(draft: Draft, group: GroupState, exit: ResourceExit): void {
@@ -113,6 +144,7 @@ function statusExited(draft: Draft, group: GroupState, exit: ResourceExit): void
     case 'monitor':
       group.cursor += 1;
       return;
+    case 'announce':
     case 'idle':
       return;
     default:
@@ -135,6 +167,10 @@ function finish(draft: Draft, group: GroupState): void {
   if (goal === 'measure') return measured(draft, group);
   if (goal === 'monitor') return monitored(draft, group);
   if (goal === 'run') return started(draft, group);
+  if (goal === 'announce') {
+    group.isShared = false;
+    return;
+  }
   stopped(draft, group);
 }
 

@@ -53,7 +53,7 @@ export class Node {
   powerCut(): void {
     this.world.note(`==== ${this.name}: power cut`);
     this.killDaemon();
-    this.world.running.get(this.name)?.clear();
+    for (const each of [...(this.world.running.get(this.name) ?? [])]) this.world.ended(this.name, each);
   }
 
   /** Fenced: the machine comes back by itself. */
@@ -296,7 +296,8 @@ export class Node {
     const life = this.#managerLife;
     const power = this.#life;
     this.world.clock.after(hangs ? call.timeoutMs : tookMs, () => {
-      if (call.action === 'stop' && !hangs && !fails && power === this.#life) running?.delete(name);
+      if (call.action === 'stop' && !hangs && !fails && power === this.#life) this.world.ended(this.name, name);
+      if (call.action === 'start' && !hangs && !fails && running?.has(name)) this.world.told.set(name, this.name);
       const exit = {
         code: hangs ? undefined : fails ? 1 : 0,
         output: isStatus ? (running?.has(name) ? 'running' : 'stopped') : '',

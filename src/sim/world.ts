@@ -34,6 +34,8 @@ export class World {
   readonly trace: string[] = [];
   /** Resources that really run: node, then `GROUP#AGENT`. */
   readonly running = new Map<string, Set<string>>();
+  /** Who told the network last that `GROUP#AGENT` is there; none: it may still send clients to a node that let go. */
+  readonly told = new Map<string, string>();
 
   constructor(
     seed: number,
@@ -69,6 +71,12 @@ export class World {
     const name = `${path.link} ${path.from}>${path.to}`;
     if (isCut) this.cuts.add(name);
     else this.cuts.delete(name);
+  }
+
+  /** It runs no more on this node; where another one runs it too, clients may have been sent to this one. */
+  ended(node: string, name: string): void {
+    this.running.get(node)?.delete(name);
+    if (this.names.some((other) => this.running.get(other)?.has(name))) this.told.delete(name);
   }
 
   /** Nodes on which anything of the group runs. */

@@ -1,6 +1,7 @@
 // Cut and healed links, pauses and late heartbeats between two daemons in two namespaces: nothing moves without need,
 // and after every disturbance exactly one node owns the group.
 import assert from 'node:assert/strict';
+import {serviceAddress} from '../../src/lab/network.js';
 import {until} from '../../src/lab/wait.js';
 import {type Cluster, clusterTest, ownedBy, settled, startBoth} from '../helpers/cluster.js';
 
@@ -35,7 +36,7 @@ clusterTest(
   'both links are cut, then heal: without fencing both serve; afterwards one does, without a break',
   {timing},
   async (cluster) => {
-    const {lab, prober, watch} = cluster;
+    const {lab, n2, prober, watch} = cluster;
     await startBoth(cluster);
     const before = watch.events.length;
     await lab.partition();
@@ -43,10 +44,23 @@ clusterTest(
       timeoutMs: 20_000,
       what: () => 'n2 does not take over',
     });
+    await until(async () => (await n2.machine.exec('pgrep -f neighbour.pl')).code !== 0, {
+      timeoutMs: 10_000,
+      what: () => 'n2 announces for ever',
+    });
+    // The client asked while both answered, and believed the one that will let go.
+    const entry = (number: number) => `lladdr 02:77:00:00:00:0${number}`;
+    await lab.client.run(`ip neigh replace ${serviceAddress} ${entry(1)} dev service nud permanent`);
+    await lab.client.run(`ip neigh change ${serviceAddress} ${entry(1)} dev service nud reachable`);
     await lab.healPartition();
     await until(async () => (await lab.owners()).length === 1, {timeoutMs: 5000, what: () => 'both keep the group'});
     const [winner] = await lab.owners();
     await prober.answeredBy(winner ?? '', 5000);
+    // It announced the address again: the entry would have stayed wrong for 30 s.
+    assert.match(
+      await lab.client.run(`ip neigh show ${serviceAddress}`),
+      new RegExp(entry(cluster.lab.node(winner!).number)),
+    );
     await settled(cluster);
     assert.deepEqual(await lab.owners(), [winner]);
     // The node that keeps the group never lost the address in between.

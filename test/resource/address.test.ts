@@ -67,6 +67,15 @@ if (!isRoot) process.stderr.write('service addresses: skipped, namespaces need r
     assert.match(there.sh('ip -6 neigh show 2001:db8::9'), new RegExp(here.mac()));
   });
 
+  test('a start of an address that is there already asks nobody and announces it again', async () => {
+    here.sh('ip addr add 10.9.0.9/24 dev v0');
+    there.sh('ip neigh replace 10.9.0.9 lladdr 02:00:00:00:00:99 dev v0 nud stale');
+    const outcome = await call('start', '10.9.0.9', {env: {SYSTOLE_DAD_MS: '5000'}});
+    assert.equal(outcome.code, 0, outcome.stderr);
+    assert.ok(outcome.tookMs < 2000);
+    assert.match(there.sh('ip neigh show 10.9.0.9'), new RegExp(here.mac()));
+  });
+
   test('announcements are repeated, and end with the address', async () => {
     const ear = await listen('10.9.0.9');
     await call('start', '10.9.0.9');

@@ -105,6 +105,20 @@ test('without fencing, while a link is alive, neither', () => {
   for (const seed of seeds(400)) weather(cluster(seed, {stonith: false}), gale);
 });
 
+test('after a time with two owners the network is told who kept the address', () => {
+  for (const seed of seeds(200)) {
+    const storm = {...gale, weather: {...gale.weather, isSecondReliable: false}, partitions: 2, stalls: 1};
+    const addressed = cluster(seed, {stonith: false, haresources: 'n1 IPaddr A2; n2 B IPaddr2'});
+    weather(addressed, storm, () => {});
+    // The last announcement may still be under way.
+    addressed.run(60_000, () => {});
+    for (const name of ['IPaddr#IPaddr', 'B#IPaddr2']) {
+      const runner = addressed.world.names.find((node) => addressed.world.running.get(node)?.has(name));
+      if (addressed.world.told.get(name) !== runner) fail(addressed, `clients of ${name} do not find ${runner}`);
+    }
+  }
+});
+
 test('control: without fencing the hurricane does give two owners, and the judge sees it', () => {
   const found = seeds(40).filter((seed) => {
     try {

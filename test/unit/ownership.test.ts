@@ -204,6 +204,30 @@ test('healed partition without fencing: one owner again at once, and never nobod
   assert.equal(pair.runners('B').length, 1);
 });
 
+test('after a healed partition the keeper, and only the keeper, announces the addresses again', () => {
+  const pair = new Pair({haresources: 'n1 A IPaddr'});
+  pair.boot('n1', 'n2');
+  pair.until(() => pair.node('n1').status().rscstatus === 'local', 2000);
+  pair.cut();
+  pair.run(9000);
+  assert.deepEqual(pair.runners('A'), ['n1', 'n2']);
+  pair.heal();
+  pair.until(() => pair.runners('A').length === 1, 500);
+  const scripts = pair.trace.length;
+  // A first try that fails is repeated, and fails nothing else.
+  pair.node('n2').scripts.set('IPaddr start', {ms: 5, code: 1});
+  pair.run(200);
+  pair.node('n2').scripts.delete('IPaddr start');
+  watch(pair, 5000);
+  assert.deepEqual(pair.runners('A'), ['n2']);
+  const told = pair.trace.slice(scripts).filter((line) => /RSC \S+ start/.test(line));
+  assert.deepEqual(
+    told.map((line) => line.trim().split(' ').slice(1).join(' ')),
+    ['n2 RSC IPaddr start', 'n2 RSC IPaddr start'],
+  );
+  assert.equal(pair.node('n2').group('A').state, 'running');
+});
+
 test('one side missed the other (late heartbeat seen as death): resolved by the claim', () => {
   const pair = settled();
   pair.node('n2').missed('n1');
