@@ -10,6 +10,7 @@ import {labObstacle, packageRoot} from '../../src/lab/host.js';
 import type {Case} from './case.js';
 import {allCases} from './cases.js';
 import {InteropLab, type Mode} from './lab.js';
+import {type Story, stories} from './stories.js';
 
 interface Run {
   readonly name: string;
@@ -17,6 +18,12 @@ interface Run {
   readonly mode: Mode;
   readonly kinds: Readonly<Record<string, DaemonKind>>;
   readonly ours: 'n1' | 'n2';
+}
+
+/** A story has a lab of its own and runs once. */
+interface StoryRun {
+  readonly name: string;
+  readonly story: Story;
 }
 
 interface Outcome {
@@ -107,7 +114,11 @@ function resultsOf(name: string): string {
   return `${resultsDirectory}/${name.replaceAll('/', '_')}`;
 }
 
-function expand(): Run[] {
+function expand(): (Run | StoryRun)[] {
+  return [...stories.map((story): StoryRun => ({name: story.name, story})), ...expandCases()];
+}
+
+function expandCases(): Run[] {
   return allCases.flatMap((test) =>
     test.modes.flatMap((mode) =>
       (['n1', 'n2'] as const).map((ours): Run => {
@@ -122,7 +133,18 @@ function expand(): Run[] {
   );
 }
 
-async function perform({name, test, mode, kinds, ours}: Run): Promise<Outcome> {
+async function perform(run: Run | StoryRun): Promise<Outcome> {
+  return 'story' in run ? await performStory(run) : await performCase(run);
+}
+
+async function performStory({name, story}: StoryRun): Promise<Outcome> {
+  const startedAt = performance.now();
+  const {problem, logs} = await story.run(resultsOf(name));
+  const defect = logs.some((text) => lostBlock.test(text)) ? 'the real daemon lost a block of its FIFO' : undefined;
+  return {name, seconds: (performance.now() - startedAt) / 1000, problem, defect};
+}
+
+async function performCase({name, test, mode, kinds, ours}: Run): Promise<Outcome> {
   const startedAt = performance.now();
   let problem: string | undefined;
   let lab: InteropLab | undefined;

@@ -22,7 +22,7 @@ import type {Step} from './install-plan.js';
 
 export interface Done {
   readonly path: string;
-  readonly what: 'created' | 'updated' | 'unchanged' | 'kept' | 'refused';
+  readonly what: 'created' | 'updated' | 'unchanged' | 'kept' | 'refused' | 'removed';
   readonly note?: string;
 }
 
@@ -41,7 +41,7 @@ export function applyPlan(plan: readonly Step[], options: ApplyOptions): readonl
 }
 
 /** Checksums of the files below /etc as we installed them, by path: what differs from them was changed by somebody. */
-type InstallRecord = Map<string, string>;
+export type InstallRecord = Map<string, string>;
 
 function apply(step: Step, options: ApplyOptions, record: InstallRecord): Done {
   const path = `${options.destdir}${step.to}`;
@@ -123,7 +123,7 @@ function placeConfig(step: Step & {kind: 'config'}, path: string, options: Apply
 }
 
 /** Scripts and units name programs below /usr; another prefix moves them. */
-function withPrefix(text: Buffer, prefix: string): Buffer {
+export function withPrefix(text: Buffer, prefix: string): Buffer {
   if (prefix === '/usr') return text;
   return Buffer.from(
     text.toString('latin1').replace(/\/usr\/(libexec|share|sbin|lib\/systole)\b/g, `${prefix}/$1`),
@@ -154,11 +154,11 @@ function isWanted(path: string): boolean {
   return !/\.(map|tsbuildinfo)$|\.d\.ts$/.test(path);
 }
 
-function recordPath({destdir, prefix}: ApplyOptions): string {
+export function recordPath({destdir, prefix}: ApplyOptions): string {
   return `${destdir}${prefix}/lib/systole/installed.json`;
 }
 
-function readRecord(options: ApplyOptions): InstallRecord {
+export function readRecord(options: ApplyOptions): InstallRecord {
   try {
     return new Map(Object.entries(JSON.parse(readFileSync(recordPath(options), 'utf8')) as Record<string, string>));
   } catch {
@@ -177,14 +177,14 @@ function writeMode(path: string, text: Buffer, mode: number): void {
   chmodSync(path, mode);
 }
 
-function exists(path: string): boolean {
+export function exists(path: string): boolean {
   return lstatSync(path, {throwIfNoEntry: false}) !== undefined;
 }
 
-function linkTarget(path: string): string | undefined {
+export function linkTarget(path: string): string | undefined {
   return lstatSync(path, {throwIfNoEntry: false})?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
 }
 
-function sum(text: Buffer): string {
+export function sum(text: Buffer): string {
   return createHash('sha256').update(text).digest('hex');
 }
