@@ -47,7 +47,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   test: selfTest,
 };
 
-await run(async (words) => {
+void run(async (words) => {
   const name = words[0];
   if (name === undefined || name === '-h' || name === '--help') {
     process.stdout.write(CL_STATUS_USAGE);

@@ -3,4 +3,4 @@
 import {editNodes} from './lib/nodes.js';
 import {run} from './lib/program.js';
 
-await run((words) => editNodes('hb_delnode', words));
+void run((words) => editNodes('hb_delnode', words));

@@ -3,4 +3,4 @@
 import {setNodeFact} from './lib/nodes.js';
 import {run} from './lib/program.js';
 
-await run((words) => setNodeFact('hb_setsite', 'site', words));
+void run((words) => setNodeFact('hb_setsite', 'site', words));

@@ -3,4 +3,4 @@
 import {move, parseMove} from './lib/move.js';
 import {run} from './lib/program.js';
 
-await run((words) => move(parseMove('standby', words), 'hb_standby'));
+void run((words) => move(parseMove('standby', words), 'hb_standby'));

@@ -3,4 +3,4 @@
 import {move, parseMove} from './lib/move.js';
 import {run} from './lib/program.js';
 
-await run((words) => move(parseMove('takeover', words), 'hb_takeover'));
+void run((words) => move(parseMove('takeover', words), 'hb_takeover'));

@@ -10,7 +10,7 @@ import {COMPATIBLE_VERSION, EXIT, Exit, run, stamp, version} from './lib/program
 const STALE = 1;
 const STOPPED = 3;
 
-await run(async (words) => {
+void run(async (words) => {
   const options = parseHeartbeatOptions(words);
   const {flags} = options;
   if (flags.has('V')) return print(versionLine());

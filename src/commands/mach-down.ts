@@ -6,7 +6,7 @@ import {createDirector, currentHost, say} from './lib/direct.js';
 import {groupOf, keysOf} from './lib/groups.js';
 import {EXIT, Exit, run} from './lib/program.js';
 
-await run(async (given) => {
+void run(async (given) => {
   const direct = given.includes('--direct');
   const node = given.find((word) => !word.startsWith('-'))?.toLowerCase();
   if (node === undefined) throw new Exit(EXIT.usage, 'usage: mach_down NODE [--direct]');

@@ -6,7 +6,7 @@ import {ask, askOrInject, orExit} from './lib/daemon.js';
 import {currentHost} from './lib/direct.js';
 import {EXIT, Exit, run} from './lib/program.js';
 
-await run(async (given) => {
+void run(async (given) => {
   const [key] = given;
   if (key === undefined || given.length > 1 || key.startsWith('-'))
     throw new Exit(EXIT.usage, 'usage: req_resource KEY');

@@ -13,7 +13,7 @@ import {calledAs, EXIT, Exit, run} from './lib/program.js';
 /** LSB's "not running", which is what `status` has always answered. */
 const NOT_OWNED = 3;
 
-await run(async (given) => {
+void run(async (given) => {
   const direct = given.includes('--direct');
   const [command, argument, ...rest] = given.filter((word) => word !== '--direct');
   switch (command) {

@@ -34,7 +34,7 @@ for (const ignored of ['SIGINT', 'SIGPIPE'] as const) process.on(ignored, () => 
 process.title = 'heartbeat: master control process';
 process.umask(0o022);
 
-await run();
+void run();
 
 async function run(): Promise<void> {
   const paths = resolvePaths(process.env, packageDir);

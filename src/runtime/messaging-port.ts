@@ -33,7 +33,7 @@ const PAUSE_MS_MAX = 5000;
 /** The announcement of a longer dead time must reach the peers before the silence that it excuses. */
 const ANNOUNCE_MS = 200;
 const RESTART_DEADTIME_MS = 30_000;
-const SCRIPTS = {manager: './manager-process.js', emergency: './release-all.js'} as const;
+const SCRIPTS = {manager: '../../bundle/manager-process.cjs', emergency: './release-all.js'} as const;
 
 export class MessagingPort {
   private channel: Channel<ManagerToMessaging> | undefined;

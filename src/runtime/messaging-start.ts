@@ -9,6 +9,7 @@ import type {Duplex} from 'node:stream';
 import {fileURLToPath} from 'node:url';
 import type {ManagerToMessaging, MessagingToManager} from '../model/channel.js';
 import {type Channel, type ChannelHandlers, openChannel} from './channel.js';
+import {daemonEnv} from './daemon-env.js';
 import {canBindToDevice, type DeviceSocket, deviceSocketsOf, withDeviceSockets} from './links/device-sockets.js';
 import {
   identityOf,
@@ -42,7 +43,7 @@ export interface StartedMessaging {
   readonly deviceSockets: readonly DeviceSocket[];
 }
 
-const script = fileURLToPath(new URL('./messaging-process.js', import.meta.url));
+const script = fileURLToPath(new URL('../../bundle/messaging-process.cjs', import.meta.url));
 
 export function startMessagingProcess(options: StartMessagingOptions): StartedMessaging {
   const {boot, realtimePriority} = options;
@@ -55,7 +56,7 @@ export function startMessagingProcess(options: StartMessagingOptions): StartedMe
   assert(file !== undefined);
   const child = spawn(file, args, {
     stdio: ['ignore', 'ignore', options.stderr ?? 'inherit', 'pipe'],
-    env: {...process.env},
+    env: daemonEnv(process.env),
     cwd: '/',
   });
   child.on('error', () => options.onExit(null, null));

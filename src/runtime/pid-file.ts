@@ -49,7 +49,7 @@ export function isRunningHeartbeat(pid: number): boolean {
   try {
     // Empty for a zombie: a daemon that died and was not reaped holds nothing.
     const [command = '', script = ''] = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
-    return basename(command).startsWith('heartbeat') || /^(heartbeat|manager-process\.js)$/.test(basename(script));
+    return basename(command).startsWith('heartbeat') || /^(heartbeat|manager-process\.c?js)$/.test(basename(script));
   } catch {
     return false;
   }

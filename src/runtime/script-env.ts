@@ -7,14 +7,9 @@ import type {Paths} from '../model/paths.js';
 export type ScriptEnv = Readonly<Record<string, string>>;
 
 /** Scripts parse the output of tools, so no translations; and what steers this Node must not steer another. */
-const DROPPED = [
-  'LC_ALL',
-  'LANGUAGE',
-  'NODE_OPTIONS',
-  'NODE_CHANNEL_FD',
-  'NODE_CHANNEL_SERIALIZATION_MODE',
-  'NODE_V8_COVERAGE',
-];
+function isDropped(name: string): boolean {
+  return name === 'LC_ALL' || name === 'LANGUAGE' || name.startsWith('NODE_');
+}
 const SYSTEM_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 export function scriptEnv(
@@ -25,7 +20,7 @@ export function scriptEnv(
 ): ScriptEnv {
   const env: Record<string, string> = {};
   for (const [name, value] of Object.entries(inherited)) {
-    if (value !== undefined && !DROPPED.includes(name)) env[name] = value;
+    if (value !== undefined && !isDropped(name)) env[name] = value;
   }
   env['PATH'] = withSystemPath(inherited['PATH']);
   for (const [name, value] of Object.entries(ha.parameters)) if (isVariable(name)) env[`HA_${name}`] = value;

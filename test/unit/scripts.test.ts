@@ -110,6 +110,8 @@ test("the environment is the real daemon's", () => {
     LC_ALL: 'de_DE',
     LANGUAGE: 'de',
     HOME: '/root',
+    NODE_EXTRA_CA_CERTS: '/etc/ca.pem',
+    NODE_OPTIONS: '--no-warnings',
   });
   const expected = {
     HA_DIR: '/etc/ha.d/',
@@ -128,5 +130,6 @@ test("the environment is the real daemon's", () => {
   };
   for (const [name, value] of Object.entries(expected)) assert.equal(env[name], value, name);
   assert.match(env['PATH'] ?? '', /^\/opt\/bin:.*\/usr\/sbin/);
-  for (const name of ['LC_ALL', 'LANGUAGE', 'HA_bad name']) assert.equal(env[name], undefined);
+  for (const name of ['LC_ALL', 'LANGUAGE', 'HA_bad name', 'NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'])
+    assert.equal(env[name], undefined);
 });

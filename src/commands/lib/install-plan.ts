@@ -33,7 +33,17 @@ const SHARE = [
   'req_resource',
 ];
 /** Parts of the package that are needed at run time. */
-const PARTS = ['package.json', 'LICENSE', 'bin', 'dist/src', 'resource.d', 'ha.d', 'ha.d.example', 'packaging'];
+const PARTS = [
+  'package.json',
+  'LICENSE',
+  'bin',
+  'dist/src',
+  'dist/bundle',
+  'resource.d',
+  'ha.d',
+  'ha.d.example',
+  'packaging',
+];
 
 export function planInstall({packageDir, prefix}: InstallOptions): readonly Step[] {
   const home = `${prefix}/lib/systole`;

@@ -4,6 +4,7 @@
 
 import {type ChildProcess, spawn} from 'node:child_process';
 import {closeSync, mkdirSync, openSync, readFileSync} from 'node:fs';
+import {daemonEnv} from '../../runtime/daemon-env.js';
 import {formatFindings, loadConfig} from '../../runtime/load-config.js';
 import {ask, findDaemon, statusOf} from './daemon.js';
 import {EXIT, Exit, packageDir, paths} from './program.js';
@@ -13,7 +14,7 @@ const REFUSE_MS = 5000;
 const POLL_MS = 10;
 const PROBE_MS = 2000;
 
-export const MANAGER = `${packageDir}/dist/src/runtime/manager-process.js`;
+export const MANAGER = `${packageDir}/dist/bundle/manager-process.cjs`;
 
 /** Resolves with the exit status of `heartbeat`. */
 export async function launchDaemon(args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
@@ -22,7 +23,7 @@ export async function launchDaemon(args: readonly string[], env: NodeJS.ProcessE
     cwd: '/',
     detached: true,
     stdio: ['ignore', 'ignore', descriptor ?? 'ignore'],
-    env,
+    env: daemonEnv(env),
   });
   if (descriptor !== undefined) closeSync(descriptor);
   const ended = new Promise<number>((resolve) => {

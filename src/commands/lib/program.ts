@@ -50,6 +50,8 @@ export function version(): string {
 export async function run(main: (words: readonly string[]) => Promise<number> | number): Promise<void> {
   // A reader that went away (`cl_status -h | head -1`) is no error of ours.
   process.stdout.on('error', () => process.exit(0));
+  // For a program that ends with its question unanswered: that must not look like success.
+  process.exitCode = EXIT.usage;
   try {
     process.exitCode = await main(process.argv.slice(2));
   } catch (error) {
