@@ -6,6 +6,7 @@ import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {existsSync, rmdirSync} from 'node:fs';
 import {afterAll, afterEach, beforeAll, describe, test} from '@jest/globals';
+import {startTimeOf} from '../../src/runtime/process-group.js';
 import {isRoot, runAgent} from '../helpers/agent.js';
 import {Sandbox} from '../helpers/sandbox.js';
 
@@ -129,6 +130,47 @@ END`);
     const ended = once(stranger, 'exit');
     stranger.kill('SIGKILL');
     await ended;
+  });
+
+  // Goal: `stop` never says `stopped` of a server that runs, or the other node would start a second one on the same data.
+  test.each(['recorded', 'found by its command line'])('my.cnf lost while the server runs: %s', async (how) => {
+    await call('start');
+    const server = pid();
+    box.sh(`mv ${dir}/my.cnf ${dir}/lost`);
+    if (how !== 'recorded') box.sh('rm -f /run/heartbeat/agents/mysqld_*');
+    const status = await call('status');
+    assert.match(status.stdout, /^running/, status.stderr);
+    assert.equal((await call('start')).code, 1);
+    const stop = await call('stop');
+    assert.equal(stop.code, 0, stop.stderr);
+    assert.match(stop.stderr, new RegExp(`process ${server} has ended`));
+    assert.equal(startTimeOf(server), undefined);
+    assert.match((await call('status')).stdout, /^not running/);
+    const again = await call('stop');
+    assert.equal(again.code, 0, again.stderr);
+    box.sh(`mv ${dir}/lost ${dir}/my.cnf`);
+  });
+
+  test('my.cnf that cannot be read: the recorded server is stopped; one that may be it is an error', async () => {
+    await call('start');
+    const server = pid();
+    box.sh(`echo '[mysqld' >>${dir}/my.cnf`);
+    assert.match((await call('status')).stdout, /^running/);
+    assert.equal((await call('stop')).code, 0);
+    assert.equal(startTimeOf(server), undefined);
+    config();
+    // Without argument nothing but the configuration says which server is meant.
+    await call('start');
+    const bad = `${dir}/bad.cnf`;
+    box.sh(`echo '[mysqld' >${bad}; : >${dir}/empty; mkdir -p /etc/mysql; touch /etc/mysql/my.cnf
+      mount --bind ${bad} "$(readlink -f /etc/mysql/my.cnf)"`);
+    try {
+      const stop = await call('stop', {}, []);
+      assert.equal(stop.code, 1, stop.stderr);
+      assert.match(stop.stderr, /process \d+ may be its server/);
+    } finally {
+      box.sh('umount "$(readlink -f /etc/mysql/my.cnf)"');
+    }
   });
 
   test('an instance by name and directory, and a missing data directory', async () => {
