@@ -65,7 +65,10 @@ async function reload(pid: number): Promise<number> {
   }
   complain('info', `Signalling heartbeat pid ${pid} to reread config files`);
   const reply = await ask({command: 'reload'});
-  if (reply.ok) return EXIT.ok;
+  if (reply.ok) {
+    complain('info', reply.text);
+    return EXIT.ok;
+  }
   // A real heartbeat, or ours before its socket is there: both know the signal.
   if (reply.code !== 'NOT_RUNNING') throw new Exit(EXIT.usage, explain(reply, 'heartbeat'));
   process.kill(pid, 'SIGHUP');

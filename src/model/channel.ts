@@ -54,7 +54,7 @@ export type MessagingToManager =
    * more than the header (st, dt or any added field), and the first one after a return.
    */
   | {readonly type: 'message-received'; readonly from: NodeName; readonly message: Message}
-  /** One entry per sequenced message of ours as sent, for API clients; stamped with its header. */
+  /** The list of normal nodes changed: nodes were added or deleted. All of them, in order. */
   | {readonly type: 'nodes-edited'; readonly nodes: readonly NodeName[]}
   | {readonly type: 'log'; readonly record: LogRecord}
   | {readonly type: 'stopped'};

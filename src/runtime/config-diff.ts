@@ -11,6 +11,8 @@ export interface ConfigDiff {
   readonly messaging: boolean;
   /** Where the log goes, or in what form. */
   readonly logging: boolean;
+  /** Directives whose new value is used from the next start of the daemon on. */
+  readonly atNextStart: readonly string[];
 }
 
 const MESSAGING_FIELDS = [
@@ -33,6 +35,13 @@ const MESSAGING_FIELDS = [
 ] as const;
 const LOGGING_FIELDS = ['logfile', 'debugfile', 'logfacility', 'syslogmsgfmt'] as const;
 
+/** A client that is taken away could be one that a user relies on, and a watchdog once opened cannot be set again. */
+const START_FIELDS = {
+  respawn: 'respawn, failfast',
+  apiauth: 'apiauth',
+  watchdog: 'watchdog',
+} as const satisfies Partial<Record<keyof ClusterConfig['ha'], string>>;
+
 export function diffConfig(before: ClusterConfig, after: ClusterConfig): ConfigDiff {
   const differs = (field: keyof ClusterConfig['ha']): boolean => !isDeepStrictEqual(before.ha[field], after.ha[field]);
   return {
@@ -40,5 +49,13 @@ export function diffConfig(before: ClusterConfig, after: ClusterConfig): ConfigD
     keys: !isDeepStrictEqual(before.keyring, after.keyring),
     messaging: MESSAGING_FIELDS.some(differs),
     logging: LOGGING_FIELDS.some(differs),
+    atNextStart: atNextStart(after, differs),
   };
+}
+
+function atNextStart({ha}: ClusterConfig, differs: (field: keyof ClusterConfig['ha']) => boolean): string[] {
+  const fields = Object.keys(START_FIELDS) as (keyof typeof START_FIELDS)[];
+  const found: string[] = fields.filter(differs).map((field) => START_FIELDS[field]);
+  const keepsTimeout = ha.watchdog !== undefined && !differs('watchdog') && differs('deadtimeMs');
+  return keepsTimeout ? [...found, 'deadtime (for the watchdog only)'] : found;
 }

@@ -15,7 +15,7 @@ export interface HookOptions {
   readonly harcDirs: readonly string[];
   readonly env: () => ScriptEnv;
   readonly log: (record: LogRecord) => void;
-  readonly niceFailback: boolean;
+  readonly niceFailback: () => boolean;
   readonly ownStatus: () => string;
   readonly timeoutMs?: number;
   readonly queueMax?: number;
@@ -85,7 +85,7 @@ async function runHook(options: HookOptions, message: Message): Promise<void> {
 /** One HA_<field> per string field; binary fields are not exported. */
 function messageEnv(options: HookOptions, message: Message): Record<string, string> {
   const env: Record<string, string> = {HA_OSTATUS: options.ownStatus(), HA_LOGD: 'no'};
-  if (options.niceFailback) env['HA_NICEFAILBACK'] = 'yes';
+  if (options.niceFailback()) env['HA_NICEFAILBACK'] = 'yes';
   for (const {name, type, value} of message.fields) {
     // The sender's bytes, never more than one variable: a NUL would make the whole start fail.
     if (type === 0 && isVariable(name) && !value.includes('\0')) env[`HA_${name}`] = value;

@@ -1,7 +1,7 @@
 // One log file: an append descriptor and synchronous writes. Notices that the file was renamed or removed, and opens it
 // again by name. A failed write is counted, never thrown; the count can be taken once a write succeeded again.
 
-import {closeSync, constants, fstatSync, openSync, statSync, writeSync} from 'node:fs';
+import {closeSync, constants, fchownSync, fstatSync, openSync, statSync, writeSync} from 'node:fs';
 
 /** How often the name is compared with the open file; rotation is announced by SIGHUP, this is for when it is not. */
 const LOOK_EVERY_MS = 1000;
@@ -9,6 +9,11 @@ const LOOK_EVERY_MS = 1000;
 const REST_MS = 200;
 /** O_NONBLOCK: should someone have put a pipe here, neither open nor write may wait for its reader. */
 const FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
+
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+}
 
 export class LogFile {
   private descriptor: number | undefined;
@@ -21,6 +26,8 @@ export class LogFile {
   constructor(
     readonly path: string,
     private readonly now: () => number = () => performance.now(),
+    /** Who may append to it besides us. */
+    private readonly owner?: Owner,
   ) {
     this.open();
   }
@@ -70,6 +77,7 @@ export class LogFile {
   private open(): void {
     try {
       this.descriptor = openSync(this.path, FLAGS, 0o644);
+      if (this.owner !== undefined) giveTo(this.descriptor, this.owner);
     } catch {
       this.descriptor = undefined;
     }
@@ -86,6 +94,16 @@ export class LogFile {
       // The name is gone: a new file takes its place.
     }
     this.close();
+  }
+}
+
+/** A device or a pipe belongs to whoever made it. */
+function giveTo(descriptor: number, {uid, gid}: Owner): void {
+  try {
+    const found = fstatSync(descriptor);
+    if (found.isFile() && (found.uid !== uid || found.gid !== gid)) fchownSync(descriptor, uid, gid);
+  } catch {
+    // Not root, or a file system without owners: then only root's clients can log.
   }
 }
 

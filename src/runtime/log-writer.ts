@@ -6,13 +6,15 @@
 import type {LogContext} from '../log/format.js';
 import {classicLine, jsonLine, syslogText} from '../log/format.js';
 import {type LogRecord, log} from '../model/log.js';
-import {LogFile} from './log-file.js';
+import {LogFile, type Owner} from './log-file.js';
 import {SyslogChild} from './log-syslog.js';
 
 export interface LogOptions {
   readonly logfile?: string | undefined;
   readonly debugfile?: string | undefined;
   readonly jsonFile?: string | undefined;
+  /** Gets logfile and debugfile: clients that run as hacluster append to them by themselves, as to Heartbeat's. */
+  readonly owner?: Owner | undefined;
   /** A syslog facility; undefined: no syslog. */
   readonly facility?: string | undefined;
   readonly syslogmsgfmt: boolean;
@@ -38,8 +40,8 @@ export interface Log {
 }
 
 export function openLog(options: LogOptions): Log {
-  const logfile = fileOf(options.logfile);
-  const debugfile = fileOf(options.debugfile);
+  const logfile = fileOf(options.logfile, options.owner);
+  const debugfile = fileOf(options.debugfile, options.owner);
   const jsonFile = fileOf(options.jsonFile);
   const files = [logfile, debugfile, jsonFile].filter((file) => file !== undefined);
   const syslog = options.facility === undefined ? undefined : new SyslogChild(options.facility, options.loggerCommand);
@@ -91,8 +93,8 @@ export function openLog(options: LogOptions): Log {
   };
 }
 
-function fileOf(path: string | undefined): LogFile | undefined {
-  return path === undefined || path === '/dev/null' ? undefined : new LogFile(path);
+function fileOf(path: string | undefined, owner?: Owner): LogFile | undefined {
+  return path === undefined || path === '/dev/null' ? undefined : new LogFile(path, undefined, owner);
 }
 
 /** A closed or full pipe at the other end of stderr is nobody's emergency. */

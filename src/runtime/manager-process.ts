@@ -8,6 +8,7 @@ import {fileURLToPath} from 'node:url';
 import type {ClusterConfig} from '../model/config.js';
 import {log} from '../model/log.js';
 import {type Paths, resolvePaths} from '../model/paths.js';
+import {groupId, userAccount} from './accounts.js';
 import {monotonicMs} from './clock.js';
 import {formatFindings, type LoadedConfig, loadConfig} from './load-config.js';
 import {type Log, openLog} from './log-writer.js';
@@ -106,6 +107,7 @@ function logFor({ha}: ClusterConfig, paths: Paths): Log {
     logfile: ha.logfile,
     debugfile: ha.debugfile,
     jsonFile: `${paths.logDir}/systole.json`,
+    owner: logOwner(),
     facility: ha.logfacility === 'none' ? undefined : ha.logfacility,
     syslogmsgfmt: ha.syslogmsgfmt,
     debug: ha.debug,
@@ -118,6 +120,13 @@ function logFor({ha}: ClusterConfig, paths: Paths): Log {
       generation: manager?.generation ?? 0,
     }),
   });
+}
+
+/** Of Heartbeat's packages; absent on a machine that never had them. */
+function logOwner(): {uid: number; gid: number} | undefined {
+  const uid = userAccount('hacluster')?.uid;
+  const gid = groupId('haclient');
+  return uid === undefined || gid === undefined ? undefined : {uid, gid};
 }
 
 function versionOf(directory: string): string {

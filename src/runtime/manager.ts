@@ -28,8 +28,9 @@ import {type ManagerPorts, perform} from './perform.js';
 import {rebootPlan, startReboot} from './reboot.js';
 import {reload} from './reload.js';
 import {rscTmpDir, type ScriptEnv, scriptEnv} from './script-env.js';
-import {endOrphans, openScriptJournal} from './script-journal.js';
+import {endOrphans, journalDir, ORPHAN_KILL_MS, openScriptJournal} from './script-journal.js';
 import {createScriptRunner, type ScriptRunner} from './scripts.js';
+import {traceEffect, traceEvent} from './trace.js';
 import type {Watchdog} from './watchdog.js';
 
 export interface ManagerOptions {
@@ -56,6 +57,8 @@ export interface ManagerOptions {
 const CRASHED = 70;
 const FENCING_CHECK_MS = 3_600_000;
 const MESSAGING_END_MS = 3000;
+/** For everything in a start but the end of old scripts. */
+const STARTING_LEASE_MS = 5000;
 
 export class Manager {
   /** Read by log lines. */
@@ -92,7 +95,7 @@ export class Manager {
       unitDirs: unitDirsOf(options.env),
       env: this.env,
       log: this.say,
-      journal: openScriptJournal(journalDir(paths)),
+      journal: openScriptJournal(journalDir(paths.runDir)),
     });
     this.messaging = new MessagingPort({
       config: () => this.config,
@@ -115,7 +118,10 @@ export class Manager {
     });
     this.ports = this.makePorts();
     this.loop = new ManagerLoop({
-      perform: (effect) => perform(effect, this.ports),
+      perform: (effect) => {
+        this.trace(traceEffect(effect, this.debug));
+        perform(effect, this.ports);
+      },
       onCrash: (error) => this.crash(error),
     });
   }
@@ -182,7 +188,12 @@ export class Manager {
   }
 
   private dispatch(event: Parameters<ManagerLoop<unknown>['dispatch']>[0]): void {
+    this.trace(traceEvent(event, this.debug));
     this.loop.dispatch(event);
+  }
+
+  private trace(text: string | undefined): void {
+    if (text !== undefined) this.say(log('debug', 'TRACE', text));
   }
 
   private makePorts(): ManagerPorts {
@@ -256,7 +267,7 @@ export class Manager {
       harcDirs: paths.agentDirs.slice(-1).map((dir) => `${dir}/../bin`),
       env: () => this.env,
       log: this.say,
-      niceFailback: this.config.ha.autoFailback !== 'legacy',
+      niceFailback: () => this.config.ha.autoFailback !== 'legacy',
       ownStatus: () => (this.view().status.phase === 'waiting' ? 'up' : 'active'),
     });
     this.hooks.offer(message);
@@ -291,7 +302,12 @@ export class Manager {
   }
 
   private async endOldScripts(): Promise<void> {
-    const {count, allEnded} = await endOrphans(journalDir(this.options.paths), this.config.systole.killDelayMs);
+    const {paths} = this.options;
+    const graceMs = this.config.systole.killDelayMs;
+    // The core renews the lease, and the core waits for this: a manager that is killed here would never get to the end.
+    const forMs = graceMs + ORPHAN_KILL_MS + STARTING_LEASE_MS;
+    if (this.options.isAdopted) this.messaging.tell({type: 'renew-lease', forMs});
+    const {count, allEnded} = await endOrphans({runDir: paths.runDir, agentDirs: paths.agentDirs, graceMs});
     if (count === 0) return;
     const text = `${count} scripts of the previous manager were still running: ${allEnded ? 'ended' : 'not all could be ended'}`;
     this.say(log('WARN', 'ORPHANS_ENDED', text, {count}));
@@ -309,8 +325,11 @@ export class Manager {
   }
 
   private useConfig(config: ClusterConfig, logging: boolean): void {
+    // A level set by signals stays until ha.cf itself says another.
+    if (config.ha.debug !== this.config.ha.debug) this.debug = config.ha.debug;
     this.config = config;
     if (logging) this.log = this.options.reopenLog(config);
+    this.log.setDebug(this.debug);
     this.useEnv();
     this.fencer = undefined;
     this.dispatch({type: 'config-changed', config});
@@ -340,10 +359,6 @@ export class Manager {
     this.fifo?.close();
     this.options.exit(status);
   }
-}
-
-function journalDir(paths: Paths): string {
-  return `${paths.runDir}/scripts`;
 }
 
 /** Scratch files of agents do not survive a start of the daemon, but a start of its manager alone. */

@@ -41,7 +41,11 @@ export async function releaseAll(
   }
   tell(log('CRIT', 'EMERGENCY_STOP', `Emergency stop of ${plan.groups.length} resource groups`));
   // A start that is still under way must not end after our stop.
-  const orphans = await endOrphans(`${paths.runDir}/scripts`, plan.killDelayMs);
+  const orphans = await endOrphans({
+    runDir: paths.runDir,
+    agentDirs: paths.agentDirs,
+    graceMs: plan.killDelayMs,
+  });
   const inherited = Object.fromEntries(
     Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );

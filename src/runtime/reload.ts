@@ -36,9 +36,18 @@ export function reload(ports: ReloadPorts): ControlReply {
     ports.tellMessaging({type: 'use-keys', keyring: config.keyring});
   }
   ports.adopt(config, diff.logging);
-  if (!diff.messaging) return said(ports, 'Configuration reloaded; resources stay.');
+  const later = tellLater(ports, diff.atNextStart);
+  if (!diff.messaging) return said(ports, `Configuration reloaded; resources stay.${later}`);
   ports.restartMessaging();
-  return said(ports, 'Configuration reloaded: messaging restarts with it, resources stay.');
+  return said(ports, `Configuration reloaded: messaging restarts with it, resources stay.${later}`);
+}
+
+/** Whoever changed a file must not believe that all of it is in force. */
+function tellLater(ports: ReloadPorts, directives: readonly string[]): string {
+  if (directives.length === 0) return '';
+  const text = `Changed, but used only from the next start of heartbeat on: ${directives.join(', ')}`;
+  ports.log(log('WARN', 'RELOAD_LATER', text, {directives: directives.join(', ')}));
+  return ` ${text}`;
 }
 
 function said(ports: ReloadPorts, text: string): ControlReply {

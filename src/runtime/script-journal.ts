@@ -1,10 +1,11 @@
 // Which scripts run right now, in a directory of files named by process id. A manager that was killed leaves scripts
 // running; the next one must not ask `status`, or start anything, beside a start or stop that is still under way (resource-
 // engine.md 2.13: a node whose stop was still running believed `status` and ended with the service nowhere). The directory is on
-// a tmpfs and each file holds the start time of the process, so a reused id is never mistaken for a script of ours.
+// a tmpfs and each file holds the start time of the process, so a reused id is never mistaken for a script of ours. A manager may
+// die between the start of a script and its entry, or find no room for it, so abandoned scripts are looked for by what they are, too.
 
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {isGroupAlive, pollUntil, signalGroup, startTimeOf} from './process-group.js';
+import {abandonedLeaders, isGroupAlive, pollUntil, signalGroup, startTimeOf} from './process-group.js';
 
 export interface ScriptJournal {
   started(pid: number): void;
@@ -19,18 +20,42 @@ export function openScriptJournal(directory: string): ScriptJournal {
   };
 }
 
+export function journalDir(runDir: string): string {
+  return `${runDir}/scripts`;
+}
+
+export interface Orphanage {
+  /** Another daemon on this machine has another one. */
+  readonly runDir: string;
+  readonly agentDirs: readonly string[];
+  readonly graceMs: number;
+}
+
+/** After SIGKILL; a process stuck in the kernel is waited for no longer. */
+export const ORPHAN_KILL_MS = 2000;
+
 /**
  * Ends scripts that a previous manager left behind: SIGTERM to their groups, SIGKILL after graceMs, and a last bound
  * after which it reports false. Groups whose leader has exited are left alone: what remains there is a daemon.
  */
-export async function endOrphans(directory: string, graceMs: number): Promise<{count: number; allEnded: boolean}> {
-  const pids = leftBehind(directory);
+export async function endOrphans(where: Orphanage): Promise<{count: number; allEnded: boolean}> {
+  const directory = journalDir(where.runDir);
+  const pids = [...new Set([...leftBehind(directory), ...unrecorded(where)])];
   for (const pid of pids) signalGroup(pid, 'SIGTERM');
-  await pollUntil(() => pids.every((pid) => !isGroupAlive(pid)), graceMs);
+  await pollUntil(() => pids.every((pid) => !isGroupAlive(pid)), pids.length === 0 ? 0 : where.graceMs);
   for (const pid of pids.filter(isGroupAlive)) signalGroup(pid, 'SIGKILL');
-  const allEnded = await pollUntil(() => pids.every((pid) => !isGroupAlive(pid)), 2000);
+  const allEnded = await pollUntil(() => pids.every((pid) => !isGroupAlive(pid)), ORPHAN_KILL_MS);
   for (const name of namesIn(directory)) attempt(() => rmSync(`${directory}/${name}`, {force: true}));
   return {count: pids.length, allEnded};
+}
+
+/** Leads its own session, lost its parent, and is an agent of ours with an action: nothing but an orphan looks like that. */
+function unrecorded({agentDirs, runDir}: Orphanage): number[] {
+  const isAgent = (word: string): boolean => agentDirs.some((dir) => word.startsWith(`${dir}/`));
+  return abandonedLeaders()
+    .filter(({words}) => words.some(isAgent) && /^(start|stop|status)$/.test(words.at(-1) ?? ''))
+    .filter(({environment}) => environment.includes(`HA_RUNDIR=${runDir}`))
+    .map(({pid}) => pid);
 }
 
 function leftBehind(directory: string): number[] {

@@ -144,7 +144,7 @@ export class Pair {
       file('nodeinfo', `${node.name}\n`);
       file(
         'ha.cf',
-        `logfile ${node.dir}/log/ha-log\n${timing}udpport ${port}\nucast lo ${peer}\nauto_failback off\nrealtime off\nnode n1 n2\n`,
+        `logfile ${node.dir}/log/ha-log\ndebugfile ${node.dir}/log/ha-debug\n${timing}udpport ${port}\nucast lo ${peer}\nauto_failback off\nrealtime off\nnode n1 n2\n`,
       );
       file('authkeys', 'auth 1\n1 sha1 A-TEST-KEY\n');
       chmodSync(`${node.dir}/etc/authkeys`, 0o600);

@@ -62,6 +62,25 @@ test('a killed manager is replaced, its hanging start is ended, resources stay',
   assert.match(n1.read('log/ha-log'), /scripts of the previous manager were still running: ended/);
 });
 
+// Goal: two starts of one agent never overlap, and the manager that waits for the first one's end is not taken for hanging.
+// Method: the start ignores SIGTERM, and its grace is longer than a new manager's first lease of 5 s.
+test('a killed manager whose start ignores SIGTERM: the next one outlasts it, and only then starts again', async () => {
+  const systoleConf = '[timeouts]\nstart = 60\n[resources]\nkill-delay = 6\n';
+  const {n1} = make({haresources: 'n1 Stubborn::x\n', systoleConf});
+  const both = pair as Pair;
+  n1.start();
+  await both.until('the start runs', () => n1.read('run/journal') === 'start x\n');
+  const old = n1.pid;
+  const orphan = n1.processes().find(({command}) => command.includes('Stubborn x start'))?.pid ?? 0;
+  process.kill(old, 'SIGKILL');
+  await both.until('another manager runs', () => n1.pid !== old);
+  const {pid} = n1;
+  await both.until('the start is tried again', () => n1.read('run/journal') === 'start x\nstart x\n', 15_000);
+  assert.ok(!n1.processes().some((each) => each.pid === orphan));
+  assert.equal(n1.pid, pid, n1.read('log/ha-log'));
+  assert.equal(n1.read('run/overlap'), '');
+}, 40_000);
+
 test('a killed messaging process is replaced, resources stay', async () => {
   const {n1, n2} = make({haresources: 'n1 Held::a\n'});
   const both = pair as Pair;
@@ -107,6 +126,8 @@ test('reload: broken files change nothing, a new group is taken up, new times re
   await both.untilStable(n1, n2);
   assert.equal(n1.read('run/journal'), 'start a\nstart new\n');
   assert.equal(n2.holds('a'), false);
+  writeFileSync(`${n1.dir}/etc/ha.cf`, `${n1.read('etc/ha.cf')}respawn root /bin/true\n`);
+  assert.match((await n1.ask({command: 'reload'})).text, /only from the next start of heartbeat on: respawn/);
 });
 
 test('a second daemon and a broken configuration end at once, touching nothing', async () => {
@@ -133,12 +154,15 @@ test('the FIFO and the API socket are served, SIGTERM twice is one shutdown, sig
   n2.start();
   await both.until('n1 holds a', () => n1.holds('a'));
   await both.untilStable(n1, n2);
-  for (const file of ['run/register', 'lib/fifo', 'run/systole']) assert.ok(existsSync(`${n1.dir}/${file}`), file);
+  for (const file of ['run/register', 'lib/fifo', 'run/systole'])
+    await both.until(file, () => existsSync(`${n1.dir}/${file}`));
   process.kill(n1.pid, 'SIGUSR1');
   process.kill(n1.pid, 'SIGINT');
   await both.until('the level is told', () => n1.read('log/ha-log').includes('debug level is now 1'));
   writeFileSync(`${n1.dir}/lib/fifo`, '>>>\nt=ask_resources\nrsc_hold=all\ninfo=me\n<<<\n');
   await both.until('n2 holds a', () => n2.holds('a'));
+  assert.match(n1.read('log/ha-debug'), /debug: event: request \d+: .*ask_resources/);
+  assert.match(n1.read('log/ha-debug'), /debug: effect: run .*Held::a stop/);
   await both.untilStable(n1, n2);
   const {pid} = n2;
   process.kill(pid, 'SIGTERM');

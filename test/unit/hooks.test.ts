@@ -27,7 +27,7 @@ function hooks(more: Partial<HookOptions> = {}): Hooks {
     harcDirs: [],
     env: () => ({PATH: process.env['PATH'] ?? ''}),
     log: (record) => logs.push(record),
-    niceFailback: true,
+    niceFailback: () => true,
     ownStatus: () => 'active',
     ...more,
   });

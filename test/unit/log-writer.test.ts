@@ -1,7 +1,7 @@
 // Goal: a log line is in the file when write returns, whatever happens to the file; a full disk costs lines, not service.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, test} from '@jest/globals';
@@ -59,6 +59,21 @@ test('after rotation reopen() writes to the new file', () => {
   writer.write(info('new'));
   assert.match(read('log.1'), /old\n$/);
   assert.match(read('log'), /new\n$/);
+});
+
+const asRoot = process.getuid?.() === 0 ? test : test.skip;
+asRoot('logfile and debugfile belong to the owner given, also after rotation; the JSON file does not', () => {
+  const owner = {uid: 12345, gid: 23456};
+  const writer = start({owner, logfile: at('log'), debugfile: at('debug'), jsonFile: at('json')});
+  writer.write(info('one'));
+  renameSync(at('log'), at('log.1'));
+  writer.reopen();
+  writer.write(info('two'));
+  for (const name of ['log', 'log.1', 'debug']) {
+    const {uid, gid} = statSync(at(name));
+    assert.deepEqual({uid, gid}, owner, name);
+  }
+  assert.equal(statSync(at('json')).uid, 0);
 });
 
 test('a file that was renamed without a word is noticed', () => {

@@ -92,12 +92,18 @@ test('a mistake stops everything, and the record replays to it', () => {
 test('what a reload changes is told apart', () => {
   const changed = (ha: object, rest: object = {}) =>
     diffConfig(config, {...config, ...rest, ha: {...config.ha, ...ha}});
-  const none = {any: false, keys: false, messaging: false, logging: false};
+  const none = {any: false, keys: false, messaging: false, logging: false, atNextStart: []};
   assert.deepEqual(changed({}), none);
   assert.deepEqual(changed({deadtimeMs: 2}), {...none, any: true, messaging: true});
   assert.deepEqual(changed({logfile: '/b'}), {...none, any: true, logging: true});
   assert.deepEqual(changed({}, {keyring: {signWith: 2, keys: []}}), {...none, any: true, keys: true});
   assert.deepEqual(changed({}, {groups: [1]}), {...none, any: true});
+  assert.deepEqual(changed({respawn: [{user: 'root', command: '/x', failfast: false}]}).atNextStart, [
+    'respawn, failfast',
+  ]);
+  const watched = {...config, ha: {...config.ha, watchdog: '/dev/watchdog'}};
+  const slower = {...watched, ha: {...watched.ha, deadtimeMs: 2000}};
+  assert.deepEqual(diffConfig(watched, slower).atNextStart, ['deadtime (for the watchdog only)']);
 });
 
 test('only a daemon in the default run directory reboots the machine', () => {

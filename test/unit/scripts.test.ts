@@ -87,12 +87,38 @@ test('orphans of a killed manager are ended, bystanders are not', async () => {
   writeFileSync(join(dir, 'scripts', String(bystander.pid)), '1');
   writeFileSync(join(dir, 'scripts', '-1'), '');
   const gone = once(orphan, 'exit');
-  assert.deepEqual(await endOrphans(join(dir, 'scripts'), 100), {count: 1, allEnded: true});
+  assert.deepEqual(await endOrphans({runDir: dir, agentDirs: [bin], graceMs: 100}), {count: 1, allEnded: true});
   await gone;
   assert.ok(startTimeOf(bystander.pid ?? 0) !== undefined);
   assert.equal(readdirSync(join(dir, 'scripts')).length, 0);
   process.kill(bystander.pid ?? 0, 'SIGKILL');
-  assert.deepEqual(await endOrphans(join(dir, 'scripts'), 100), {count: 0, allEnded: true});
+  assert.deepEqual(await endOrphans({runDir: dir, agentDirs: [bin], graceMs: 100}), {count: 0, allEnded: true});
+});
+
+// Goal: a manager that was killed between the start of a script and its entry in the journal leaves no second start either.
+test('a script that never got into the journal is found, but no script of another daemon and no child of a living one', async () => {
+  const made: number[] = [];
+  const orphanOf = async (runDir: string): Promise<number> => {
+    const program = `const {spawn} = require('node:child_process');
+      const child = spawn('${bin}/ignores-term', ['x', 'start'], {detached: true, stdio: 'ignore', env: {...process.env, HA_RUNDIR: '${runDir}'}});
+      console.log(child.pid); process.exit(0)`;
+    const parent = spawn(process.execPath, ['-e', program], {stdio: ['ignore', 'pipe', 'inherit']});
+    const [line] = await once(parent.stdout, 'data');
+    if (parent.exitCode === null) await once(parent, 'exit');
+    made.push(Number(String(line)));
+    return Number(String(line));
+  };
+  const [ours, theirs] = [await orphanOf(dir), await orphanOf('/nowhere')];
+  const env = {...process.env, HA_RUNDIR: dir};
+  const child = spawn(`${bin}/ignores-term`, ['x', 'start'], {detached: true, stdio: 'ignore', env});
+  made.push(child.pid ?? 0);
+  try {
+    assert.deepEqual(await endOrphans({runDir: dir, agentDirs: [bin], graceMs: 100}), {count: 1, allEnded: true});
+    assert.equal(startTimeOf(ours), undefined);
+    for (const pid of [theirs, child.pid ?? 0]) assert.ok(startTimeOf(pid) !== undefined);
+  } finally {
+    for (const pid of made.filter((each) => startTimeOf(each) !== undefined)) process.kill(-pid, 'SIGKILL');
+  }
 });
 
 test("the environment is the real daemon's", () => {
