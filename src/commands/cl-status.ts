@@ -186,8 +186,7 @@ async function clientStatus(client: ApiClient, request: Request, print: Print): 
   const [node, id, wait] = need(request, 2, 'No enough parameter.');
   const timeoutMs = wait !== undefined && /^\d+$/.test(wait) ? Number(wait) : 500;
   try {
-    const answer = await client.ask('clientstatus', {node: node!, cn: id!}, timeoutMs);
-    const status = fieldOf(answer, 'cs') ?? '';
+    const status = await client.clientStatus(node!, id!, timeoutMs);
     print(status);
     return status === 'online' ? CODE.ok : CODE.no;
   } catch (error) {

@@ -69,7 +69,6 @@ const DEFAULTS: readonly (readonly [string, string])[] = [
   ['hbgenmethod', 'file'],
   ['realtime', 'true'],
   ['msgfmt', 'classic'],
-  ['use_logd', 'no'],
   ['conn_logd_time', '60'],
   ['log_badpack', 'true'],
   ['syslogmsgfmt', 'true'],

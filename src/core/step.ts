@@ -108,6 +108,9 @@ function messagingSaid(draft: Draft, message: MessagingToManager): void {
     case 'log':
       draft.effects.push({type: 'log', record: message.record});
       return;
+    // For the clients of the API; the cluster's own messages are never held back.
+    case 'flow-changed':
+      return;
     case 'stopped':
       return state.phase === 'left' ? leave(draft) : undefined;
     default:

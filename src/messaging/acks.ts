@@ -5,10 +5,12 @@ import {log} from '../model/log.js';
 import {fieldOf, type Message, messageOf, parseHex} from '../model/message.js';
 import {send} from './send.js';
 import {type HistoryEntry, type NodeRecord, nodeOf, unacknowledged} from './state.js';
-import {change, changeNode, recordRarely, type Work} from './work.js';
+import {change, changeNode, record, recordRarely, tell, type Work} from './work.js';
 
 /** Acknowledged entries stay this long, because a request may be under way. */
 const ACKED_KEEP_MS = 2500;
+/** Half of the history: the rest is for what the cluster itself says meanwhile. */
+const BACKLOG_MAX = 250;
 
 /** Sends an ack when a number that ends in the peer's trigger digit became complete. */
 export function maybeAck(work: Work, name: string): void {
@@ -33,6 +35,24 @@ export function ackArrived(work: Work, node: NodeRecord, message: Message): void
   if (ackseq <= node.acked) return;
   changeNode(work, node.name, {acked: ackseq});
   forgetAcked(work);
+}
+
+/**
+ * Heartbeat's back-pressure: while a live peer is so far behind, API clients are not read, so that they cannot push out of the
+ * history what the peer still has to ask for. It ends by itself: the peer catches up or is declared dead.
+ */
+export function judgeFlow(work: Work): void {
+  const backlog = unacknowledged(work.state);
+  const isPaused = backlog > BACKLOG_MAX || (backlog === BACKLOG_MAX && work.state.isFlowPaused);
+  if (isPaused === work.state.isFlowPaused) return;
+  change(work, {isFlowPaused: isPaused});
+  record(
+    work,
+    'WARN',
+    isPaused ? 'CLIENTS_PAUSED' : 'CLIENTS_RESUMED',
+    `all clients are now ${isPaused ? 'paused' : 'resumed'}`,
+  );
+  tell(work, {type: 'flow-changed', isPaused});
 }
 
 function forgetAcked(work: Work): void {

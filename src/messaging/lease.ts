@@ -28,6 +28,7 @@ export function managerConnected(work: Work): void {
 export function tellReady(work: Work): void {
   const {start} = work.state;
   tell(work, {type: 'ready', generation: start.generation, uuid: start.uuid, view: viewOf(work.state)});
+  if (work.state.isFlowPaused) tell(work, {type: 'flow-changed', isPaused: true});
 }
 
 function viewOf(state: MessagingState): ClusterView {

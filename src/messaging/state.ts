@@ -111,6 +111,9 @@ export interface MessagingState {
   readonly history: readonly HistoryEntry[];
   readonly recentNaks: readonly {readonly node: NodeName; readonly seq: number; readonly atMs: number}[];
 
+  /** API clients are paused: a live peer is too far behind with its acknowledgements. */
+  readonly isFlowPaused: boolean;
+
   readonly beacon: Readonly<Record<string, string>>;
   readonly announcedMs: number | null;
   /** Until then `dt` is two seconds longer, for a peer that is busy starting; NEVER once over. */

@@ -10,6 +10,7 @@ import type {MessagingEffect, MessagingEvent, MessagingStart} from '../model/mes
 import type {Now, Step} from '../model/time.js';
 import {unreachable} from '../model/unreachable.js';
 import {messageArrived} from './accept.js';
+import {judgeFlow} from './acks.js';
 import {announceDeadtime, beat, sendStatus, setBeacon, setStatus} from './beat.js';
 import {wakeAt} from './deadlines.js';
 import {doubtOurselves} from './doubt.js';
@@ -61,6 +62,7 @@ export function stepMessaging(
   if (now.monoMs > plannedMs) doubtOurselves(work, plannedMs);
   take(work, event);
   if (now.monoMs >= plannedMs || event.type !== 'noise-arrived') expire(work);
+  judgeFlow(work);
   return {state: work.state, effects: work.effects};
 }
 
@@ -155,7 +157,9 @@ function emptyState(start: MessagingStart, {monoMs}: Now): MessagingState {
   const sending = {
     highest: 0,
     history: [],
-    recentNaks: [], // From the first packet on a Systole peer knows its like, even while the manager has not said what it owns.
+    recentNaks: [],
+    isFlowPaused: false,
+    // From the first packet on a Systole peer knows its like, even while the manager has not said what it owns.
     beacon: {sysv: '1'},
     announcedMs: null,
   } as const;

@@ -56,5 +56,7 @@ export type MessagingToManager =
   | {readonly type: 'message-received'; readonly from: NodeName; readonly message: Message}
   /** The list of normal nodes changed: nodes were added or deleted. All of them, in order. */
   | {readonly type: 'nodes-edited'; readonly nodes: readonly NodeName[]}
+  /** More is unacknowledged than a peer may fall behind: nothing is to be read from API clients until it caught up. */
+  | {readonly type: 'flow-changed'; readonly isPaused: boolean}
   | {readonly type: 'log'; readonly record: LogRecord}
   | {readonly type: 'stopped'};

@@ -1,7 +1,7 @@
 // Who may sign on to the client API. Heartbeat compares the claimed pid, uid and gid with the socket's credentials; Node has no
 // SO_PEERCRED, so what is checked here is weaker in one point: that the claimed process exists and really has the
 // claimed user and group, not that it is the one at the other end. A process that reaches the socket can hence sign on in the
-// name of another process. Who reaches it is decided by the directory (root and group haclient, mode 0750), and the
+// name of another process. Who reaches it is hence decided by the file modes (root and group haclient), and the
 // group already may use the API. Because of it no signal that could harm is ever sent on a client's request.
 
 import {readFileSync} from 'node:fs';
@@ -27,23 +27,33 @@ const defaults: readonly ApiAuth[] = [
   {client: 'anon', uids: ['root'], gids: ['haclient']},
 ];
 
+export interface Refusal {
+  /** The words that 3.0.6 answers with. */
+  readonly info: string;
+  /** For the log: what exactly did not fit. */
+  readonly detail: string;
+}
+
 /** `name` is undefined for a casual client. Returns why not; undefined: it may. */
 export function refusal(
   name: string | undefined,
   claimed: Credentials,
   configured: readonly ApiAuth[],
   accounts: Accounts,
-): string | undefined {
+): Refusal | undefined {
   const found = processCredentials(claimed.pid);
-  if (found === undefined) return `there is no process ${claimed.pid}`;
-  if (!found.uids.includes(claimed.uid)) return `process ${claimed.pid} does not have uid ${claimed.uid}`;
-  if (!found.gids.includes(claimed.gid)) return `process ${claimed.pid} does not have gid ${claimed.gid}`;
+  if (found === undefined) return {info: 'pid mismatch', detail: `there is no process ${claimed.pid}`};
+  const {pid, uid, gid} = claimed;
+  const lie = 'incorrect/false credentials';
+  if (!found.uids.includes(uid)) return {info: lie, detail: `process ${pid} does not have uid ${uid}`};
+  if (!found.gids.includes(gid)) return {info: lie, detail: `process ${pid} does not have gid ${gid}`};
   const wanted = name ?? 'anon';
   const rule = ruleOf(wanted, configured) ?? (name === undefined ? undefined : ruleOf('default', configured));
-  if (rule === undefined) return `no apiauth entry for ${wanted}`;
-  if (rule.uids.some((each) => (numberOf(each) ?? accounts.uidOf(each)) === claimed.uid)) return undefined;
-  if (rule.gids.some((each) => (numberOf(each) ?? accounts.gidOf(each)) === claimed.gid)) return undefined;
-  return `apiauth does not allow ${wanted} with uid ${claimed.uid} and gid ${claimed.gid}`;
+  if (rule === undefined) return {info: 'no default client auth', detail: `no apiauth entry for ${wanted}`};
+  if (rule.uids.some((each) => (numberOf(each) ?? accounts.uidOf(each)) === uid)) return undefined;
+  if (rule.gids.some((each) => (numberOf(each) ?? accounts.gidOf(each)) === gid)) return undefined;
+  const detail = `apiauth does not allow ${wanted} with uid ${uid} and gid ${gid}`;
+  return {info: 'client failed authorization', detail};
 }
 
 function ruleOf(client: string, configured: readonly ApiAuth[]): ApiAuth | undefined {

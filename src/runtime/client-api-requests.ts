@@ -28,19 +28,18 @@ export function answer(request: Message, source: Answering): readonly Message[] 
   const rows = rowsOf(type, request, source);
   if (rows === undefined) return undefined;
   if (rows === 'badreq') return [refused(type)];
-  if (rows === 'unset') return [reply(type, {}, 'fail')];
   return rows.map((row, index) => reply(type, row, index === rows.length - 1 ? 'OK' : 'ok/more'));
 }
 
-export function reply(type: string, fields: Fields, result: 'OK' | 'ok/more' | 'fail' | 'badreq'): Message {
+export function reply(type: string, fields: Fields, result: 'OK' | 'ok/more' | 'badreq'): Message {
   return messageOf({t: 'hbapi-resp', reqtype: type, ...fields, result});
 }
 
 export function refused(type: string): Message {
-  return reply(type, {info: 'EINVAL'}, 'badreq');
+  return messageOf({t: 'hbapi-resp', reqtype: type, result: 'badreq', info: 'EINVAL'});
 }
 
-function rowsOf(type: string, request: Message, source: Answering): readonly Fields[] | 'badreq' | 'unset' | undefined {
+function rowsOf(type: string, request: Message, source: Answering): readonly Fields[] | 'badreq' | undefined {
   const view = source.view();
   switch (type) {
     case 'nodelist':
@@ -65,14 +64,15 @@ function rowsOf(type: string, request: Message, source: Answering): readonly Fie
     case 'getparm': {
       const name = fieldOf(request, 'pname') ?? '';
       const parameters = source.parameters();
-      return Object.hasOwn(parameters, name) ? [{pvalue: parameters[name] ?? ''}] : 'unset';
+      // What is not set is answered all the same, without a value.
+      return [Object.hasOwn(parameters, name) ? {pvalue: parameters[name] ?? ''} : {}];
     }
     case 'getrsc':
       return [{rsc_hold: source.rscstatus()}];
     case 'getnodename': {
       const wanted = fieldOf(request, 'queryuuid');
       const found = Object.entries(view.uuids).find(([, uuid]) => uuid === wanted);
-      return found === undefined ? 'unset' : [{queryname: found[0]}];
+      return [found === undefined ? {} : {queryname: found[0]}];
     }
     default:
       return undefined;
@@ -81,10 +81,10 @@ function rowsOf(type: string, request: Message, source: Answering): readonly Fie
 
 /** The only answer with raw bytes. */
 export function answerUuid(request: Message, view: ApiView): Message {
-  const uuid = view.uuids[fieldOf(request, 'queryname') ?? ''];
-  if (uuid === undefined) return reply('getuuid', {}, 'fail');
-  const fields = [{name: 'queryuuid', type: 1 as const, value: uuid}];
-  return {fields: [...reply('getuuid', {}, 'OK').fields, ...fields]};
+  const uuid = view.uuids[(fieldOf(request, 'queryname') ?? '').toLowerCase()];
+  const {fields} = reply('getuuid', {}, 'OK');
+  // A name that nobody has is answered without a uuid.
+  return {fields: uuid === undefined ? fields : [...fields, {name: 'queryuuid', type: 1, value: uuid}]};
 }
 
 function nodeOf(request: Message, view: ApiView): NodeView | undefined {

@@ -8,12 +8,12 @@
 // Promises: a client can neither block nor fill the daemon (bounded queues, connections, frames); a casual client (its
 // id is its pid) can only ask; one client of a name at a time. What Node cannot check is named in client-api-auth.ts.
 
-import {chmodSync, unlinkSync} from 'node:fs';
+import {chmodSync, chownSync, unlinkSync} from 'node:fs';
 import {createServer, type Server} from 'node:net';
 import type {ApiAuth} from '../model/config.js';
 import {type LogRecord, log} from '../model/log.js';
 import {fieldOf, type Message, messageOf, parseDecimal, parseHex, withField} from '../model/message.js';
-import {type Accounts, isAlive, isHarmlessSignal, refusal} from './client-api-auth.js';
+import {type Accounts, isAlive, isHarmlessSignal, type Refusal, refusal} from './client-api-auth.js';
 import {Connection, type SignedOn} from './client-api-connection.js';
 import {type Answering, answer, answerUuid, refused, reply} from './client-api-requests.js';
 
@@ -42,6 +42,7 @@ export interface ClientApi {
 const connectionsMax = 100;
 const clientNameMax = 31;
 const rootOnlyFilter = 0x3e;
+const treatments = {accepted: 1, apiCall: 0x10} as const;
 
 export async function startClientApi(options: ClientApiOptions): Promise<ClientApi> {
   const api = new Api(options);
@@ -83,11 +84,22 @@ class Api implements ClientApi {
       });
     });
     this.server.on('error', (error) => this.options.onLog(log('ERROR', 'API_SOCKET', `${path}: ${error.message}`)));
-    // As the real daemon's: the directory decides who gets here.
-    chmodSync(path, 0o777);
+    this.restrict(path);
   }
 
-  deliver(message: Message, treatment = 1): void {
+  /**
+   * Not open to all as the real daemon's: whoever reaches this socket can claim to be another process, so it must not depend
+   * on the directory alone who does.
+   */
+  private restrict(path: string): void {
+    const gid = this.options.accounts.gidOf('haclient');
+    chmodSync(path, 0o600);
+    if (gid === undefined || process.geteuid?.() !== 0) return;
+    chownSync(path, 0, gid);
+    chmodSync(path, 0o660);
+  }
+
+  deliver(message: Message, treatment: number = treatments.accepted): void {
     if (fieldOf(message, 't') === 'query-cstatus') this.answerPeer(message);
     else for (const connection of this.connections) connection.deliver(message, treatment);
   }
@@ -116,7 +128,10 @@ class Api implements ClientApi {
       else from.close('a message before signon');
     } else if (!isRequest) this.forward(from, client, message);
     else if (fieldOf(message, 'from_id') !== client.id) from.close('a request in another name');
-    else this.request(from, client, type, message);
+    else {
+      this.deliver(message, treatments.apiCall);
+      this.request(from, client, type, message);
+    }
   }
 
   private request(from: Connection, client: SignedOn, type: string, message: Message): void {
@@ -166,9 +181,9 @@ class Api implements ClientApi {
     const isCasual = id === String(pid);
     const problem = this.problemWith(id, isCasual, {pid, uid, gid});
     if (problem !== undefined) {
-      const text = `Client [${id}] pid ${pid} failed authorization [${problem}]`;
+      const text = `Client [${id}] pid ${pid} failed authorization [${problem.detail}]`;
       this.options.onLog(log('WARN', 'API_CLIENT_REFUSED', text, {client: id}));
-      from.send(reply('signon', {info: problem}, 'fail'));
+      from.send(this.welcome({info: problem.info, result: 'badreq'}));
       from.close('refused');
       return;
     }
@@ -176,7 +191,7 @@ class Api implements ClientApi {
     if (!isCasual) this.generations.set(id, generation + 1);
     const client = {id, isCasual, pid, uid, generation};
     from.signOn(client);
-    from.send(this.welcome());
+    from.send(this.welcome({result: 'OK'}));
     if (!isCasual) this.announce(client, 'join', 'signon');
   }
 
@@ -184,43 +199,45 @@ class Api implements ClientApi {
     id: string,
     isCasual: boolean,
     claimed: {pid: number; uid: number; gid: number},
-  ): string | undefined {
-    if (id.length > clientNameMax) return 'client name too long';
+  ): Refusal | undefined {
+    if (id.length > clientNameMax) return {info: 'client name too long', detail: `more than ${clientNameMax} bytes`};
     const problem = refusal(isCasual ? undefined : id, claimed, this.options.apiauth, this.options.accounts);
     if (problem !== undefined) return problem;
     const other = [...this.connections].find((each) => each.client?.id === id);
     if (other?.client === undefined) return undefined;
     if (isAlive(other.client.pid) && other.client.pid !== claimed.pid)
-      return `client ${id} is signed on already as process ${other.client.pid}`;
+      return {
+        info: 'duplicate add request',
+        detail: `client ${id} is signed on already as process ${other.client.pid}`,
+      };
     other.close('died');
     return undefined;
   }
 
-  private welcome(): Message {
+  /** The same facts go with a refusal, as they do from the real daemon. */
+  private welcome(verdict: Readonly<Record<string, string>>): Message {
     const {deadtimeMs, keepaliveMs, version} = this.options;
-    return reply(
-      'signon',
-      {
-        result: 'OK',
-        deadtime: Math.round(deadtimeMs).toString(16),
-        keepalive: Math.round(keepaliveMs).toString(16),
-        node: this.options.view().node,
-        hbversion: version ?? '3.0.6 (node: systole)',
-        pacemaker: 'false',
-        logfacility: this.options.parameters()['logfacility'] ?? '0',
-      },
-      'OK',
-    );
+    return messageOf({
+      t: 'hbapi-resp',
+      reqtype: 'signon',
+      ...verdict,
+      deadtime: Math.round(deadtimeMs).toString(16),
+      keepalive: Math.round(keepaliveMs).toString(16),
+      node: this.options.view().node,
+      hbversion: version ?? '3.0.6 (node: systole)',
+      pacemaker: 'false',
+      logfacility: String(facilityNumber(this.options.parameters()['logfacility'])),
+    });
   }
 
   private clientStatus(from: Connection, client: SignedOn, message: Message): void {
     const {node: self, nodes} = this.options.view();
     const name = fieldOf(message, 'cn') ?? '';
-    const node = nodes.find((each) => each.name === (fieldOf(message, 'node') ?? self).toLowerCase());
+    const node = nodes.find((each) => each.name === fieldOf(message, 'node')?.toLowerCase());
     if (node === undefined || name === '') from.send(refused('clientstatus'));
-    else if (node.name === self) from.send(clientStatusReply(client.id, name, this.statusOf(name)));
+    else if (node.name === self) from.send(clientStatusReply(this.statusOf(name)));
     // Nobody would answer for a node that is not there.
-    else if (node.status !== 'up' && node.status !== 'active') from.send(clientStatusReply(client.id, name, 'offline'));
+    else if (node.status !== 'up' && node.status !== 'active') from.send(clientStatusReply('offline'));
     else this.options.send(messageOf({t: 'query-cstatus', cn: name, from_id: client.id, dest: node.name}));
   }
 
@@ -265,11 +282,22 @@ class Api implements ClientApi {
     if (!this.connections.delete(gone) || gone.client === undefined) return;
     if (!['signoff', 'disconnect', 'shutdown'].includes(reason))
       this.options.onLog(log('WARN', 'API_CLIENT_REMOVED', `Removing client ${gone.client.id}: ${reason}`));
-    if (!gone.client.isCasual) this.announce(gone.client, 'leave', reason === 'signoff' ? 'signoff' : 'disconnect');
+    if (!gone.client.isCasual) this.announce(gone.client, 'leave', reason === 'signoff' ? 'signoff' : 'EOF');
   }
 }
 
-/** Clients wait for a peer's answer, so this node's own has the same form. */
-function clientStatusReply(asker: string, name: string, status: 'online' | 'offline'): Message {
-  return messageOf({t: 'respond-cstatus', result: 'OK', cn: name, to_id: asker, cs: status});
+/** A peer's answer comes as a respond-cstatus of its own; what this node knows itself is an ordinary answer. */
+function clientStatusReply(status: 'online' | 'offline'): Message {
+  return reply('clientstatus', {subt: 'respond-cstatus', cs: status}, 'OK');
+}
+
+const facilities =
+  'kern user mail daemon auth syslog lpr news uucp cron authpriv ftp - - - - local0 local1 local2 local3 local4 local5 local6 local7'.split(
+    ' ',
+  );
+
+/** As syslog.h numbers them; clients log there too. -1: none. */
+function facilityNumber(name: string | undefined): number {
+  const index = facilities.indexOf(name ?? '');
+  return index < 0 ? -1 : index * 8;
 }

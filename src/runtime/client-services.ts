@@ -1,6 +1,7 @@
 // What starts at comm-up and ends with the daemon: the client API socket, then the respawn clients, which need it. Loaded
 // only then, because the way to the first keepalive must be short.
 
+import type {MessagingToManager} from '../model/channel.js';
 import type {Hold} from '../model/cluster.js';
 import type {ClusterConfig} from '../model/config.js';
 import type {ClusterStatus} from '../model/control.js';
@@ -9,6 +10,7 @@ import type {Message} from '../model/message.js';
 import type {Paths} from '../model/paths.js';
 import {groupId, userAccount} from './accounts.js';
 import type {ClientApi} from './client-api.js';
+import {Uuids} from './client-api-uuids.js';
 import type {RespawnedClients} from './respawn.js';
 import type {ScriptEnv} from './script-env.js';
 
@@ -47,6 +49,8 @@ export class ClientServices {
   private clients: RespawnedClients | undefined;
   private started: Promise<void> | undefined;
   private isStopping = false;
+  private isPaused = false;
+  private readonly uuids = new Uuids();
 
   constructor(private readonly options: ClientServiceOptions) {}
 
@@ -68,10 +72,32 @@ export class ClientServices {
     this.api?.deliver(message, 1);
   }
 
+  /** What messaging says that is for clients alone: who is who, and that the cluster cannot keep up with them. */
+  heard(said: MessagingToManager): void {
+    if (said.type === 'message-received') this.uuids.learnFrom(said.message);
+    else if (said.type === 'ready') {
+      this.uuids.learn(this.options.config().ha.node, said.uuid);
+      for (const message of Object.values(said.view.lastStatus)) this.uuids.learnFrom(message);
+      // A new channel says anew whether clients have to wait.
+      this.setPaused(false);
+    } else if (said.type === 'flow-changed') this.setPaused(said.isPaused);
+  }
+
+  private setPaused(isPaused: boolean): void {
+    this.isPaused = isPaused;
+    this.api?.setPaused(isPaused);
+  }
+
   private async open(): Promise<void> {
-    const [{startClientApi}, {startClients}] = await Promise.all([import('./client-api.js'), import('./respawn.js')]);
+    const [{startClientApi}, {startClients}, {apiParameters, apiViewOf}, {prepareClientDirs}] = await Promise.all([
+      import('./client-api.js'),
+      import('./respawn.js'),
+      import('./client-api-view.js'),
+      import('./client-dirs.js'),
+    ]);
     if (this.isStopping) return;
     const {ha} = this.options.config();
+    prepareClientDirs(this.options.paths.runDir, this.options.log);
     this.api = await startClientApi({
       path: this.options.paths.registerSocket,
       keepaliveMs: ha.keepaliveMs,
@@ -80,10 +106,11 @@ export class ClientServices {
       accounts: {uidOf: (user) => userAccount(user)?.uid, gidOf: groupId},
       send: this.options.send,
       onLog: this.options.log,
-      view: () => ({node: ha.node, nodes: this.options.view().status.nodes, uuids: {}}),
-      parameters: () => this.options.config().ha.parameters,
+      view: () => apiViewOf(this.options.view(), this.options.config().ha, this.uuids),
+      parameters: () => apiParameters(this.options.config().ha),
       rscstatus: () => this.options.view().rscstatus,
     });
+    this.api.setPaused(this.isPaused);
     if (this.isStopping) return;
     this.clients = startClients({
       clients: ha.respawn,

@@ -235,6 +235,7 @@ export class Manager {
     // Its log lines are ours to write; the core has no use for them.
     if (said.type === 'log') return this.say(said.record);
     if (said.type === 'ready') this.generation = said.generation;
+    this.clients.heard(said);
     const shown = feedOf(said, Date.now());
     this.dispatch({type: 'messaging-said', message: said});
     if (shown !== undefined) this.show(shown);

@@ -1,7 +1,7 @@
 // Goal: clients of 3.0.6 are answered as by the real daemon, and none can harm it. Method: raw frames over the real socket.
 
 import assert from 'node:assert/strict';
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, rmSync, statSync} from 'node:fs';
 import {connect, type Socket} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -177,9 +177,14 @@ test('questions about the cluster', async () => {
   assert.equal((await client.ask('nodesite', {node: 'n2'}))['site'], '');
   assert.equal((await client.ask('numnodes'))['numnodes'], '2');
   assert.equal((await client.ask('getparm', {pname: 'deadtime'}))['pvalue'], '5');
-  assert.equal((await client.ask('getparm', {pname: 'toString'}))['result'], 'fail');
+  assert.deepEqual(await client.ask('getparm', {pname: 'toString'}), {
+    t: 'hbapi-resp',
+    reqtype: 'getparm',
+    result: 'OK',
+  });
   assert.equal((await client.ask('getrsc'))['rsc_hold'], 'local');
   assert.equal((await client.ask('getuuid', {queryname: 'n2'}))['queryuuid'], view.uuids['n2']);
+  assert.deepEqual(Object.keys(await client.ask('getuuid', {queryname: 'n9'})), ['t', 'reqtype', 'result']);
   for (const [type, fields] of [
     ['nodestatus', {node: 'n9'}],
     ['ifstatus', {node: 'n2', ifname: 'eth9'}],
@@ -235,7 +240,13 @@ test('client status: here at once, elsewhere by asking, and peers get their answ
   await named.next();
   const casual = new Client();
   await casual.signOn();
-  assert.equal((await casual.ask('clientstatus', {node: 'n1', cn: 'ipfail'}))['cs'], 'online');
+  assert.deepEqual(await casual.ask('clientstatus', {node: 'n1', cn: 'ipfail'}), {
+    t: 'hbapi-resp',
+    reqtype: 'clientstatus',
+    subt: 'respond-cstatus',
+    cs: 'online',
+    result: 'OK',
+  });
   assert.equal((await casual.ask('clientstatus', {node: 'n1', cn: 'dopd'}))['cs'], 'offline');
   casual.request('clientstatus', {node: 'n2', cn: 'ipfail'});
   assert.equal((await casual.ask('numnodes'))['numnodes'], '2');
@@ -251,11 +262,11 @@ test('client status: here at once, elsewhere by asking, and peers get their answ
 });
 
 test.each([
-  ['without a rule', 'dopd', {}],
-  ['with a rule for others', 'other', {}],
-  ['with a foreign uid', 'ipfail', {uid: '4242'}],
-  ['with a dead process', 'ipfail', {pid: '4194305'}],
-])('a client %s is refused', async (_what, id, changes) => {
+  ['without a rule', 'no default client auth', 'dopd', {}],
+  ['with a rule for others', 'client failed authorization', 'other', {}],
+  ['with a foreign uid', 'incorrect/false credentials', 'ipfail', {uid: '4242'}],
+  ['with a dead process', 'pid mismatch', 'ipfail', {pid: '4194305'}],
+])('a client %s is refused: %s', async (_what, info, id, changes) => {
   const client = new Client(id);
   client.say({
     t: 'hbapi-req',
@@ -266,7 +277,8 @@ test.each([
     gid: String(gid),
     ...changes,
   });
-  assert.equal((await client.next())['result'], 'fail');
+  const answer = await client.next();
+  assert.deepEqual([answer['result'], answer['info'], answer['node']], ['badreq', info, 'n1']);
   await client.closed();
   assert.match(logs[0]?.text ?? '', /failed authorization/);
 });
@@ -285,6 +297,23 @@ test('nobody is killed by a message: only harmless signals can be asked for', as
   for (const signal of ['9', '15', '19', '1', 'x', '64'])
     assert.equal((await client.ask('setsignal', {signal}))['result'], 'badreq');
   for (const signal of ['0', '17']) assert.equal((await client.ask('setsignal', {signal}))['result'], 'OK');
+});
+
+test('without the group haclient nobody but the owner reaches the socket', () => {
+  assert.equal(statSync(join(dir, 'register')).mode & 0o777, 0o600);
+});
+
+test('a client that asked for it sees the questions of all', async () => {
+  if (uid !== 0) return;
+  const watcher = new Client('ipfail');
+  await watcher.signOn();
+  await watcher.next();
+  await watcher.ask('setfilter', {fmask: '10'});
+  const casual = new Client();
+  await casual.signOn();
+  await casual.ask('getrsc');
+  const seen = await watcher.next();
+  assert.deepEqual([seen['t'], seen['reqtype'], seen['from_id']], ['hbapi-req', 'getrsc', casual.id]);
 });
 
 test('who breaks the rules is disconnected, the others are not', async () => {

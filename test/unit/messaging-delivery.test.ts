@@ -186,7 +186,7 @@ test('a peer that never acknowledges is warned of at 376 and 451; an ack frees t
   const {lab, peer} = settledPair();
   const base = lab.state.nodes[1]!.ackBase;
   while (lab.state.highest - base < 375) say(lab, {t: 'noise'});
-  assert.equal(logs(lab.take()).length, 0);
+  assert.deepEqual(texts(lab.take()), ['all clients are now paused']);
   say(lab, {t: 'noise'});
   assert.deepEqual(texts(lab.take()), ['Message hist queue is filling up (376 messages in queue)']);
   while (lab.state.highest - base < 1000) say(lab, {t: 'noise'});
@@ -203,6 +203,30 @@ test('a peer that never acknowledges is warned of at 376 and 451; an ack frees t
   lab.pass(3000);
   lab.receive(peer.message({t: 'NS_ackmsg', dest: 'ha1', ackseq: lab.state.highest.toString(16)}));
   assert.ok(lab.state.history.length < 5);
+});
+
+test('clients are paused while a live peer is more than 250 behind, and a new manager is told so too', () => {
+  const {lab, peer} = settledPair();
+  const flow = (): readonly boolean[] => told(lab.take(), 'flow-changed').map((each) => each.isPaused);
+  const base = lab.state.nodes[1]!.ackBase;
+  const ack = (seq: number): void =>
+    void lab.receive(peer.message({t: 'NS_ackmsg', dest: 'ha1', ackseq: seq.toString(16)}));
+  while (lab.state.highest - base < 250) say(lab, {t: 'noise'});
+  assert.deepEqual(flow(), []);
+  say(lab, {t: 'noise'});
+  assert.deepEqual(flow(), [true]);
+  lab.feed({type: 'manager-lost'});
+  lab.feed({type: 'manager-connected'});
+  assert.deepEqual(flow(), [true]);
+  ack(lab.state.highest - 250);
+  assert.deepEqual(flow(), [], 'at 250 nothing changes');
+  ack(lab.state.highest - 249);
+  assert.deepEqual(flow(), [false]);
+  while (lab.state.highest - lab.state.nodes[1]!.acked < 251) say(lab, {t: 'noise'});
+  assert.deepEqual(flow(), [true]);
+  lab.pass(10_000);
+  assert.equal(lab.state.nodes[1]!.status, 'dead');
+  assert.deepEqual(flow(), [false], 'nobody waits for the dead');
 });
 
 test('a message that cannot fit a datagram gets no number, and a beacon cannot silence us', () => {

@@ -67,6 +67,15 @@ export class ApiClient {
     return this.#signon;
   }
 
+  /** Of a client elsewhere the other node's daemon answers, in a form of its own. */
+  async clientStatus(node: string, client: string, timeoutMs: number): Promise<string> {
+    this.#send({reqtype: 'clientstatus', node, cn: client});
+    const isRelayed = (each: Message) => fieldOf(each, 't') === 'respond-cstatus' && fieldOf(each, 'cn') === client;
+    const answer = await this.#next('clientstatus', timeoutMs, isRelayed);
+    if (fieldOf(answer, 'result') !== 'OK') throw new ApiRefusal(fieldOf(answer, 'info') ?? '');
+    return fieldOf(answer, 'cs') ?? '';
+  }
+
   /** One request with one answer. */
   async ask(reqtype: string, fields: Readonly<Record<string, string>> = {}, timeoutMs = ANSWER_MS): Promise<Message> {
     this.#send({reqtype, ...fields});
@@ -104,11 +113,16 @@ export class ApiClient {
   }
 
   /** The next answer of that type; messages of the cluster, which every client is sent, are passed over. */
-  async #next(reqtype: string, timeoutMs: number): Promise<Message> {
+  async #next(
+    reqtype: string,
+    timeoutMs: number,
+    isToo: (message: Message) => boolean = () => false,
+  ): Promise<Message> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const answer = this.#answers.shift();
-      if (answer && fieldOf(answer, 't') === 'hbapi-resp' && fieldOf(answer, 'reqtype') === reqtype) return answer;
+      const isAnswer = answer && fieldOf(answer, 't') === 'hbapi-resp' && fieldOf(answer, 'reqtype') === reqtype;
+      if (answer && (isAnswer || isToo(answer))) return answer;
       if (answer) continue;
       if (this.#ended) throw this.#ended;
       await this.#wait(deadline - performance.now());
