@@ -1,11 +1,17 @@
 // What the client API answers from: the core's picture of the cluster, completed by what only the edge knows (uuids as they came
 // over the wire, the links of this node, the order of ha.cf). Pure.
 
+import type {Hold} from '../model/cluster.js';
 import type {HaConfig} from '../model/config.js';
+import type {ClusterStatus} from '../model/control.js';
 import type {ApiView} from './client-api-requests.js';
 import type {Uuids} from './client-api-uuids.js';
-import type {ClusterPicture} from './client-services.js';
 import {linkNames} from './links/plan.js';
+
+export interface ClusterPicture {
+  readonly status: ClusterStatus;
+  readonly rscstatus: Hold | 'transition';
+}
 
 export function apiViewOf(picture: ClusterPicture, ha: HaConfig, uuids: Uuids): ApiView {
   const order = linkNames(ha.media);

@@ -2,22 +2,16 @@
 // only then, because the way to the first keepalive must be short.
 
 import type {MessagingToManager} from '../model/channel.js';
-import type {Hold} from '../model/cluster.js';
 import type {ClusterConfig} from '../model/config.js';
-import type {ClusterStatus} from '../model/control.js';
 import {type LogRecord, log} from '../model/log.js';
 import type {Message} from '../model/message.js';
 import type {Paths} from '../model/paths.js';
 import {groupId, userAccount} from './accounts.js';
 import type {ClientApi} from './client-api.js';
 import {Uuids} from './client-api-uuids.js';
+import type {ClusterPicture} from './client-api-view.js';
 import type {RespawnedClients} from './respawn.js';
 import type {ScriptEnv} from './script-env.js';
-
-export interface ClusterPicture {
-  readonly status: ClusterStatus;
-  readonly rscstatus: Hold | 'transition';
-}
 
 export interface ClientServiceOptions {
   readonly paths: Paths;

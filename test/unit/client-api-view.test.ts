@@ -6,8 +6,7 @@ import type {NodeView} from '../../src/model/cluster.js';
 import type {HaConfig} from '../../src/model/config.js';
 import {messageOf} from '../../src/model/message.js';
 import {Uuids} from '../../src/runtime/client-api-uuids.js';
-import {apiParameters, apiViewOf} from '../../src/runtime/client-api-view.js';
-import type {ClusterPicture} from '../../src/runtime/client-services.js';
+import {apiParameters, apiViewOf, type ClusterPicture} from '../../src/runtime/client-api-view.js';
 
 const ha = {
   node: 'n1',
