@@ -6,7 +6,7 @@ import type {ClusterConfig} from '../model/config.js';
 import type {ResourceGroup} from '../model/resource.js';
 import type {Now} from '../model/time.js';
 import {noteHold} from './classic.js';
-import {type Draft, holdsClass, isNice, ownsGroup, say, send} from './draft.js';
+import {currentHold, type Draft, holdsClass, isNice, ownsGroup, say, send} from './draft.js';
 import {setGoal} from './goals.js';
 import {heardStatus, newPeer, peerDied} from './peer.js';
 import {sendHold} from './reports.js';
@@ -139,6 +139,8 @@ export function becomeStable(draft: Draft): void {
     state.isAdopted = false;
   }
   say(draft, 'info', 'LOCAL_STABLE', 'local resource transition completed.');
+  // The old cluster test suite takes this line for the end of a node's start.
+  say(draft, 'info', 'START_COMPLETE', `Initial resource acquisition complete (holds ${currentHold(draft)})`);
   // Towards a real peer its own machine has reported already, at the time its rules want it.
   if (state.peer?.kind !== 'classic') sendHold(draft, {isStable: true});
 }

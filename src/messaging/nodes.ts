@@ -136,7 +136,7 @@ function edit(work: Work, {added, removed}: {added: readonly NodeName[]; removed
   const nodes = [...kept.filter((each) => !isPing(each)), ...made, ...kept.filter(isPing)];
   change(work, {nodes, deleted: work.state.deleted.filter((each) => !fresh.includes(each))});
   for (const name of fresh)
-    record(work, 'info', 'NODE_ADDED', `Adding new node ${name} to configuration.`, {node: name});
+    record(work, 'info', 'NODE_ADDED', `Adding new node[${name}] to configuration.`, {node: name});
   tell(work, {type: 'nodes-edited', nodes: normalNames(work.state)});
 }
 

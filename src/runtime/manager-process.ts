@@ -97,7 +97,9 @@ async function runManager(
   manager = started;
   process.on('uncaughtException', (error) => started.crash(error));
   process.on('unhandledRejection', (error) => started.crash(error));
-  first.write(log('info', 'STARTING', `Configuration validated. Starting heartbeat ${version}`, {adopted: isAdopted}));
+  // The number that log-watchers know comes first, as in `heartbeat -V`.
+  const text = `Configuration validated. Starting heartbeat 3.0.6 (systole ${version})`;
+  first.write(log('info', 'STARTING', text, {adopted: isAdopted, version}));
   await started.start();
   if (isTermPending) started.shutdown();
 }

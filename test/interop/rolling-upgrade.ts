@@ -267,7 +267,7 @@ function keepStory(lab: Lab, directory: string, lines: readonly string[]): void 
   mkdirSync(directory, {recursive: true});
   writeFileSync(`${directory}/story.txt`, `${lines.join('\n')}\n`);
   for (const node of lab.nodes)
-    for (const name of ['ha-log', 'ha-debug', 'ha-log.json', 'mysqld.log']) {
+    for (const name of ['ha-log', 'ha-debug', 'systole.json', 'mysqld.log']) {
       const path = `${node.machine.directory}/log/${name}`;
       if (existsSync(path)) copyFileSync(path, `${directory}/${node.name}.${name}`);
     }
