@@ -3,6 +3,8 @@
 // the clients do; no client outlives it, but for one stuck in the kernel.
 
 import {type ChildProcess, spawn} from 'node:child_process';
+import {existsSync, realpathSync} from 'node:fs';
+import {basename, dirname} from 'node:path';
 import type {RespawnClient} from '../model/config.js';
 import {type LogRecord, log} from '../model/log.js';
 import {userAccount} from './accounts.js';
@@ -129,8 +131,21 @@ class Client {
  */
 function commandLine({user, command}: RespawnClient): [string, string[]] {
   const shell = ['/bin/sh', '-c', `exec ${command}`] as const;
-  const account = userAccount(user);
+  const account = isOurDopd(command) ? {uid: 0, gid: 0} : userAccount(user);
   if (account !== undefined && account.uid === process.geteuid?.()) return [shell[0], shell.slice(1)];
   if (account === undefined) return ['/bin/sh', ['-c', 'exit 127']];
   return ['setpriv', [`--reuid=${account.uid}`, `--regid=${account.gid}`, '--init-groups', '--', ...shell]];
+}
+
+/**
+ * DRBD's tools need root. Heartbeat's own dopd runs as hacluster and has them made setuid; ours keeps the classic line
+ * `respawn hacluster .../dopd`, is started as root, and signs on to the API as hacluster (api-member.ts).
+ */
+function isOurDopd(command: string): boolean {
+  try {
+    const program = realpathSync(command.trim().split(/\s+/)[0] ?? '');
+    return basename(program) === 'dopd' && existsSync(`${dirname(program)}/launch.js`);
+  } catch {
+    return false;
+  }
 }

@@ -1,6 +1,8 @@
 // What the contract suite needs to know of each agent. SCRATCH stands for the sandbox's directory; `prepare` is a shell
 // script run there once. Stand-in programs go to SCRATCH/bin, which comes first in PATH.
 
+import {fileURLToPath} from 'node:url';
+
 export interface Row {
   readonly agent: string;
   readonly args: readonly string[];
@@ -16,6 +18,7 @@ export interface Row {
   readonly needs?: readonly string[];
 }
 
+const fixtures = fileURLToPath(new URL('../../../fixtures', import.meta.url));
 const cable = () => `ip link add v0 type veth peer name v1; ip addr add 10.9.0.1/24 dev v0
   ip -6 addr add 2001:db8::1/64 dev v0 nodad; ip link set v0 up; ip link set v1 up`;
 const program = (scratch: string, name: string, text: string) =>
@@ -84,17 +87,10 @@ innodb_buffer_pool_size=8M\\ninnodb_log_file_size=4M\\n' >${scratch}/my.cnf
     args: ['r0'],
     bad: [['r0', 'r1'], ['--force']],
     stopped: /^stopped \(Secondary\)/,
-    prepare: (scratch) =>
-      program(
-        scratch,
-        'drbdadm',
-        `cd ${scratch}
-case $1 in
-role) cat role 2>/dev/null || echo Secondary/Secondary ;;
-primary) sleep 0.02; echo Primary/Secondary >role ;;
-secondary) rm -f role ;;
-esac`,
-      ),
+    env: {SYSTOLE_DRBD: 'SCRATCH/drbd'},
+    prepare: (scratch) => `mkdir -p ${scratch}/bin ${scratch}/drbd; cp ${fixtures}/drbd/bin/* ${scratch}/bin
+      sed -i 's/\\bdata\\b/r0/g' ${scratch}/bin/*
+      echo up=yes role=Secondary conn=Connected repl=Established disk=UpToDate prole=Secondary pdisk=UpToDate meta=UpToDate >${scratch}/drbd/state`,
   },
   {agent: 'Delay', args: ['0'], slowArgs: ['5'], bad: [[], ['x'], ['1', '2', '3', '4'], ['1.2.3']]},
   {

@@ -28,6 +28,12 @@ for (const row of rows) {
   (missing.length > 0 ? describe.skip : describeRoot)(`${row.agent} ${row.args.join(' ')}`, () => contract(row));
 }
 
+function envOf(row: Row, scratch: string): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(row.env ?? {}).map(([name, value]) => [name, value.replaceAll('SCRATCH', scratch)]),
+  );
+}
+
 function has(program: string): boolean {
   return systemPath.split(':').some((directory) => statSync(`${directory}/${program}`, {throwIfNoEntry: false}));
 }
@@ -51,7 +57,7 @@ function contract(row: Row): void {
   const callOf = (args: readonly string[] = row.args, more: Partial<Call> = {}): Call => ({
     agent: row.agent,
     args: args.map((word) => word.replaceAll('SCRATCH', scratch)),
-    env: {...row.env, PATH: `${scratch}/bin:${systemPath}`, ...more.env},
+    env: {...envOf(row, scratch), PATH: `${scratch}/bin:${systemPath}`, ...more.env},
     sandbox,
     ...(more.killAfterMs === undefined ? {} : {killAfterMs: more.killAfterMs}),
   });

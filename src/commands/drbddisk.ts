@@ -1,0 +1,49 @@
+// The part of resource.d/drbddisk that judges: `drbddisk.cjs start|stop RESOURCE`. Called by that script, which knows the words
+// of the agent contract; lines for people go to standard error as the contract wants them.
+
+import {type DiskOptions, type DiskResult, demote, promote} from '../runtime/drbd/disk.js';
+import {DrbdTools} from '../runtime/drbd/tools.js';
+import {runProgram} from '../runtime/run-program.js';
+import {Exit, run} from './lib/program.js';
+
+void run(async ([action, name]) => {
+  if ((action !== 'start' && action !== 'stop') || name === undefined) throw new Exit(2, 'usage: start|stop RESOURCE');
+  const tools = new DrbdTools(process.env);
+  const options: DiskOptions = {
+    tools,
+    info: (text) => say('INFO', text),
+    warn: (text) => say('WARN', text),
+    unmount,
+  };
+  const resources = name === 'all' ? await tools.resources() : [name];
+  if (resources.length === 0) say('WARN', 'drbd.conf gives this node no resource');
+  let worst: DiskResult['exit'] = 0;
+  for (const resource of resources) {
+    const {exit, text} = await (action === 'start' ? promote : demote)(resource, options);
+    say(exit === 0 ? 'INFO' : 'ERROR', text);
+    if (exit === 0) continue;
+    worst = exit;
+    // A group needs all of its disks; a stop goes on and lets go of what it can.
+    if (action === 'start') break;
+  }
+  return worst;
+});
+
+function say(word: 'INFO' | 'WARN' | 'ERROR', text: string): void {
+  process.stderr.write(`${word}: drbddisk: ${text}\n`);
+}
+
+async function unmount(point: string): Promise<boolean> {
+  const call = {
+    path: '/usr/bin/env',
+    args: ['umount', point],
+    env: {...pathOnly()},
+    timeoutMs: 10_000,
+    killDelayMs: 1000,
+  };
+  return (await runProgram(call).done).code === 0;
+}
+
+function pathOnly(): Record<string, string> {
+  return {PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C'};
+}

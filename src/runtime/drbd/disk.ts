@@ -1,0 +1,215 @@
+// What drbddisk does: make a resource Primary here, or Secondary. Judges first (src/drbd/judge.ts), acts by drbdadm, looks
+// again. Never forces. Waits are sized to the timers that DRBD has in force: a peer that lost its power is noticed by
+// DRBD after them and not before. Promises: every refusal is explained on one line; every loop is bounded.
+
+import {explainPromotion, judgePromotion, type Promotion} from '../../drbd/judge.js';
+import {type DrbdSettings, noticeMs} from '../../drbd/show.js';
+import {isConnected, type ResourceState} from '../../drbd/state.js';
+import {type Holder, holdersOf} from './holders.js';
+import {type DrbdTools, reasonOf, refusalIn, type Sight, type ToolExit} from './tools.js';
+
+export interface DiskOptions {
+  readonly tools: DrbdTools;
+  readonly info: (text: string) => void;
+  readonly warn: (text: string) => void;
+  readonly holders?: (minor: number) => readonly Holder[];
+  readonly pollMs?: number;
+  /** Beyond DRBD's own timers, and how long a peer that comes up with us is waited for. */
+  readonly slackMs?: number;
+  readonly meetMs?: number;
+  /** From the first refusal of a demotion to SIGTERM, from there to SIGKILL, and from there to giving up. */
+  readonly escalationMs?: {readonly patience: number; readonly term: number; readonly kill: number};
+  readonly unmount?: (point: string) => Promise<boolean>;
+}
+
+/** exit: 0 done, 1 failed, 5 a program is missing. */
+export interface DiskResult {
+  readonly exit: 0 | 1 | 5;
+  readonly text: string;
+}
+
+const TOOL_MS = 30_000;
+/** drbdadm asks the fence-peer handler, which may wait for the peer's answer or its death. */
+const PRIMARY_MS = 70_000;
+/** A resource that we brought up finds its peer, if there is one, within a few round trips. */
+const MEET_MS = 4000;
+
+export async function promote(resource: string, options: DiskOptions): Promise<DiskResult> {
+  const {tools} = options;
+  const problem = await bringUp(resource, options);
+  if (problem) return problem;
+  const settings = await tools.settings(resource);
+  const limitMs = noticeMs(settings) + (options.slackMs ?? 2000);
+  const startedMs = performance.now();
+  let last = '';
+  for (;;) {
+    const sight = await tools.read(resource);
+    if (sight.found !== 'up') return failed(`cannot promote ${resource}: ${whyNot(sight, resource)}`);
+    const judged = judgePromotion(sight.state);
+    if (judged.verdict === 'already') return done(`${resource} is Primary`);
+    if (judged.verdict === 'refuse') return failed(explainPromotion(resource, judged));
+    if (mayTry(judged, settings)) {
+      const exit = await tools.adm(['primary', resource], PRIMARY_MS);
+      // Believed only when it has been read back.
+      if (exit.code === 0 && (await isPrimary(resource, tools))) return done(`${resource} is Primary`);
+      last = await explainRefusal(resource, exit, judged, sight.state, options);
+      if (exit.missing || refusalIn(exit) === 'no-good-data') return failed(last);
+    } else last = explainPromotion(resource, judged);
+    if (performance.now() - startedMs >= limitMs) return failed(last);
+    await pause(options.pollMs ?? 200);
+  }
+}
+
+/**
+ * A peer that looks Primary may have lost its power a moment ago: asking the kernel makes it test the connection at once, and
+ * it never allows two Primaries, unless it was configured to. Then only DRBD's own timers may decide.
+ */
+function mayTry(judged: Promotion, settings: DrbdSettings): boolean {
+  if (judged.verdict === 'promote') return true;
+  return judged.verdict === 'wait' && judged.code === 'peer-primary' && !settings.allowsTwoPrimaries;
+}
+
+async function isPrimary(resource: string, tools: DrbdTools): Promise<boolean> {
+  const sight = await tools.read(resource);
+  return sight.found === 'up' && sight.state.role === 'Primary';
+}
+
+async function bringUp(resource: string, options: DiskOptions): Promise<DiskResult | undefined> {
+  const {tools} = options;
+  const sight = await tools.read(resource);
+  if (sight.found === 'nothing') {
+    const text = `cannot promote ${resource}: ${sight.why}`;
+    return sight.why.endsWith('not installed') ? {exit: 5, text} : failed(text);
+  }
+  if (sight.found === 'up' && !isAlone(sight.state)) return undefined;
+  const word = sight.found === 'up' ? 'adjust' : 'up';
+  const why = sight.found === 'up' ? 'has no connection (StandAlone) or no disk' : 'is not up';
+  options.info(`${resource} ${why}: running drbdadm ${word} ${resource}`);
+  const exit = await tools.adm([word, resource], TOOL_MS);
+  if (exit.code !== 0 && sight.found !== 'up') return failed(upFailed(resource, exit));
+  if (exit.code !== 0) options.warn(`drbdadm ${word} ${resource}: ${reasonOf(exit)}`);
+  await meetPeer(resource, options);
+  return undefined;
+}
+
+function isAlone(state: ResourceState): boolean {
+  if (state.role === 'Primary') return false;
+  const isDetached = state.volumes.length === 0 || state.volumes.some((volume) => volume.disk === 'Diskless');
+  return isDetached || state.peers.length === 0 || state.peers.every((peer) => peer.connection === 'StandAlone');
+}
+
+/** The peer's word on who has the newer data is worth a short wait; a dead peer costs it once, at the first start only. */
+async function meetPeer(resource: string, options: DiskOptions): Promise<void> {
+  const startedMs = performance.now();
+  while (performance.now() - startedMs < (options.meetMs ?? MEET_MS)) {
+    const sight = await options.tools.read(resource);
+    if (sight.found === 'up' && (isConnected(sight.state) || sight.state.peers.length === 0)) return;
+    await pause(options.pollMs ?? 200);
+  }
+}
+
+function upFailed(resource: string, exit: ToolExit): string {
+  if (refusalIn(exit) === 'not-configured')
+    return `cannot promote ${resource}: drbd.conf gives this host no resource ${resource}. What to do: compare \`on NAME\` in it with the output of uname -n`;
+  if (refusalIn(exit) === 'no-metadata')
+    return `cannot promote ${resource}: its disk has no DRBD metadata. What to do: docs/drbd.md, "First start"; if there should be some, look whether the right disk is configured`;
+  return `cannot bring ${resource} up: ${reasonOf(exit)}`;
+}
+
+async function explainRefusal(
+  resource: string,
+  exit: ToolExit,
+  judged: Promotion,
+  before: ResourceState,
+  options: DiskOptions,
+): Promise<string> {
+  if (refusalIn(exit) === 'peer-primary' && judged.verdict === 'wait') return explainPromotion(resource, judged);
+  if (refusalIn(exit) !== 'no-good-data') return `cannot make ${resource} Primary: ${reasonOf(exit)}`;
+  const sight = await options.tools.read(resource);
+  const now = sight.found === 'up' ? judgePromotion(sight.state) : judged;
+  const wasGood = before.volumes.every((volume) => volume.disk === 'UpToDate' || volume.disk === 'Consistent');
+  if (now.verdict === 'refuse' && now.code === 'outdated' && wasGood)
+    return `not promoting ${resource}: the other node is Primary (the fence-peer handler asked it), so the disk here is Outdated now. What to do: repair the replication link; DRBD then synchronises by itself`;
+  if (now.verdict === 'refuse') return explainPromotion(resource, now);
+  return `not promoting ${resource}: the other node is out of reach, and the fence-peer handler did not confirm that it is dead or outdated (${reasonOf(exit)}). Promoting could make two Primaries. What to do: repair the links, or make sure that the other node is off`;
+}
+
+export async function demote(resource: string, options: DiskOptions): Promise<DiskResult> {
+  const {tools} = options;
+  const escalation = options.escalationMs ?? {patience: 2000, term: 3000, kill: 5000};
+  const startedMs = performance.now();
+  let stage: 'patience' | 'term' | 'kill' = 'patience';
+  let endMs = startedMs + escalation.patience;
+  for (;;) {
+    const sight = await tools.read(resource);
+    if (isDemoted(sight)) return done(`${resource} is not Primary here`);
+    const exit = await tools.adm(['secondary', resource], TOOL_MS);
+    if (exit.code === 0 && isDemoted(await tools.read(resource))) return done(`${resource} is Secondary`);
+    if (sight.found === 'nothing') return failed(`cannot make ${resource} Secondary: ${sight.why}; ${reasonOf(exit)}`);
+    const holders = sight.found === 'up' ? findHolders(sight.state, options) : [];
+    if (performance.now() >= endMs) {
+      if (stage === 'kill') return failed(`cannot make ${resource} Secondary: ${reasonOf(exit)}; ${said(holders)}`);
+      stage = stage === 'patience' ? 'term' : 'kill';
+      endMs = performance.now() + escalation[stage];
+      await free(resource, holders, stage === 'term' ? 'SIGTERM' : 'SIGKILL', options);
+    }
+    await pause(options.pollMs ?? 200);
+  }
+}
+
+function isDemoted(sight: Sight): boolean {
+  return sight.found === 'down' || (sight.found === 'up' && sight.state.role === 'Secondary');
+}
+
+function findHolders(state: ResourceState, options: DiskOptions): readonly Holder[] {
+  const find = options.holders ?? holdersOf;
+  return state.volumes.flatMap((volume) => (volume.minor === undefined ? [] : find(volume.minor)));
+}
+
+/** Processes that have the device itself open are ended; what is mounted is unmounted, never lazily. */
+async function free(
+  resource: string,
+  holders: readonly Holder[],
+  signal: NodeJS.Signals,
+  options: DiskOptions,
+): Promise<void> {
+  for (const holder of holders) {
+    if (holder.kind === 'open' && holder.pid !== undefined && holder.pid > 1) {
+      options.info(`${resource} is held open: sending ${signal} to it: ${holder.text}`);
+      send(holder.pid, signal);
+    } else if (holder.kind === 'mount' && holder.isOurs && holder.point !== undefined && options.unmount) {
+      const isFree = await options.unmount(holder.point);
+      options.warn(`${resource} was still mounted on ${holder.point}: ${isFree ? 'unmounted' : 'umount failed'}`);
+    } else options.warn(`${resource} is held open: ${holder.text}`);
+  }
+}
+
+function said(holders: readonly Holder[]): string {
+  if (holders.length === 0) return 'nobody can be seen who holds it (kernel threads, or another process namespace)';
+  return holders.map((holder) => holder.text).join('; ');
+}
+
+function whyNot(sight: Sight, resource: string): string {
+  if (sight.found === 'nothing') return sight.why;
+  return `${resource} is not up, although drbdadm up ended without an error`;
+}
+
+function send(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // It has just ended.
+  }
+}
+
+function done(text: string): DiskResult {
+  return {exit: 0, text};
+}
+
+function failed(text: string): DiskResult {
+  return {exit: 1, text};
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,107 @@
+// DRBD's own programs, run with a bound on their time, and what they say as values. Everything that changes a resource goes
+// through drbdadm, which knows the configuration; the state is read by `drbdsetup events2 --now`, which 8.4 and 9 print
+// alike. A tool that fails or hangs is a value too: the caller decides what not knowing means.
+
+import {parseEvents2} from '../../drbd/events2.js';
+import {DEFAULT_SETTINGS, type DrbdSettings, parseShow, settingsOf} from '../../drbd/show.js';
+import type {DiskState, ResourceState} from '../../drbd/state.js';
+import {parseDstate, type Refusal, refusalOf} from '../../drbd/words.js';
+import {runProgram} from '../run-program.js';
+
+export interface ToolExit {
+  /** undefined: killed, timed out, or not installed. */
+  readonly code: number | undefined;
+  /** Standard output and error together: DRBD puts its reasons in either. */
+  readonly output: string;
+  readonly missing: boolean;
+  readonly timedOut: boolean;
+}
+
+export type Sight =
+  | {readonly found: 'up'; readonly state: ResourceState}
+  | {readonly found: 'down'}
+  | {readonly found: 'nothing'; readonly why: string};
+
+const READ_MS = 10_000;
+const KILL_DELAY_MS = 1000;
+
+export class DrbdTools {
+  readonly #env: Readonly<Record<string, string>>;
+
+  constructor(env: Readonly<Record<string, string | undefined>>) {
+    const path = env['PATH'] ?? '';
+    // The kernel starts its helpers with hardly any environment.
+    this.#env = {...defined(env), PATH: `${path}${path === '' ? '' : ':'}/usr/sbin:/usr/bin:/sbin:/bin`, LC_ALL: 'C'};
+  }
+
+  adm(words: readonly string[], timeoutMs: number): Promise<ToolExit> {
+    return this.#run('drbdadm', words, timeoutMs);
+  }
+
+  async read(resource: string): Promise<Sight> {
+    const exit = await this.#run('drbdsetup', ['events2', '--now', '--statistics', resource], READ_MS);
+    if (exit.missing) return {found: 'nothing', why: 'drbdsetup is not installed'};
+    const states = parseEvents2(exit.output);
+    const state = states?.find((each) => each.name === resource);
+    if (state) return {found: 'up', state};
+    // Without the module there is nobody to ask, and no resource is up.
+    const isAbsent = refusalOf(exit) === 'not-up' || /generic netlink|not loaded|modprobe/i.test(exit.output);
+    if (states !== undefined || isAbsent) return {found: 'down'};
+    return {found: 'nothing', why: reasonOf(exit)};
+  }
+
+  /** The disk states that the metadata of a resource records while it is down. */
+  async readMetadata(resource: string): Promise<readonly DiskState[]> {
+    const exit = await this.adm(['dstate', resource], READ_MS);
+    return exit.code === 0 ? parseDstate(exit.output).filter((each) => each !== 'Unknown') : [];
+  }
+
+  /** The settings in force, or DRBD's defaults where they cannot be read. */
+  async settings(resource: string): Promise<DrbdSettings> {
+    const exit = await this.#run('drbdsetup', ['show', '--show-defaults', resource], READ_MS);
+    return exit.code === 0 ? settingsOf(parseShow(exit.output)) : DEFAULT_SETTINGS;
+  }
+
+  /** Every resource that the configuration gives this node. */
+  async resources(): Promise<readonly string[]> {
+    const exit = await this.adm(['sh-resources'], READ_MS);
+    return exit.code === 0 ? exit.output.split(/\s+/).filter((word) => word !== '') : [];
+  }
+
+  async #run(program: string, words: readonly string[], timeoutMs: number): Promise<ToolExit> {
+    const complaints: string[] = [];
+    const running = runProgram({
+      path: '/usr/bin/env',
+      args: [program, ...words],
+      env: this.#env,
+      timeoutMs,
+      killDelayMs: KILL_DELAY_MS,
+      onErrorLine: (line) => complaints.push(line),
+    });
+    const {code, output, timedOut, missing} = await running.done;
+    // env ends with 127 when there is no such program.
+    const isMissing = missing || (code === 127 && complaints.some((line) => line.startsWith('env: ')));
+    return {
+      code: isMissing || timedOut ? undefined : code,
+      output: [output, ...complaints].join('\n'),
+      missing: isMissing,
+      timedOut,
+    };
+  }
+}
+
+export function refusalIn(exit: ToolExit): Refusal {
+  return refusalOf(exit);
+}
+
+/** What went wrong, on one line. */
+export function reasonOf(exit: ToolExit): string {
+  if (exit.missing) return 'not installed';
+  const text = exit.output.replace(/\s+/g, ' ').trim().slice(0, 400);
+  if (exit.timedOut) return `no end in time${text === '' ? '' : ` (${text})`}`;
+  return text === '' ? `exit code ${exit.code}` : `exit code ${exit.code}: ${text}`;
+}
+
+function defined(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined));
+}

@@ -1,0 +1,198 @@
+// Goal: drbddisk promotes what may be promoted, brings up what nobody brought up, refuses the rest in words, waits as long as
+// DRBD's own timers and no longer, and names who keeps a device open. Method: the agent itself (resource.d/drbddisk) and its
+// parts against stand-ins that play what a real 8.4 pair answered.
+
+import assert from 'node:assert/strict';
+import {spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {afterEach, beforeEach, describe, test} from '@jest/globals';
+import {type DiskOptions, demote, promote} from '../../src/runtime/drbd/disk.js';
+import {type Holder, holdersOf} from '../../src/runtime/drbd/holders.js';
+import {DrbdTools} from '../../src/runtime/drbd/tools.js';
+import {root, runProgram} from '../helpers/command.js';
+import {FakeDrbd} from '../helpers/drbd.js';
+
+let drbd: FakeDrbd;
+beforeEach(() => {
+  drbd = new FakeDrbd();
+  // Timers of 0.1 s, so that what waits for them ends soon.
+  drbd.put('show', 'resource data { net { timeout 1; ping-int 0; ping-timeout 1; connect-int 1; } }\n');
+});
+afterEach(() => drbd.remove());
+
+const agent = (...words: readonly string[]) => runProgram(`${root}/resource.d/drbddisk`, words, drbd.env);
+
+function options(more: Partial<DiskOptions> = {}): DiskOptions & {readonly said: string[]} {
+  const said: string[] = [];
+  const say = (text: string) => {
+    said.push(text);
+  };
+  return {tools: new DrbdTools(drbd.env), info: say, warn: say, pollMs: 10, slackMs: 300, meetMs: 300, said, ...more};
+}
+
+describe('the agent', () => {
+  test('start, status, stop', async () => {
+    assert.deepEqual((await agent('data', 'status')).stdout, 'stopped (Secondary)\n');
+    const start = await agent('data', 'start');
+    assert.equal(start.status, 0, start.stderr);
+    assert.equal(start.stdout, '');
+    assert.match(start.stderr, /INFO: drbddisk: data is Primary/);
+    assert.deepEqual((await agent('data', 'status')).stdout, 'running (Primary)\n');
+    assert.equal((await agent('data', 'stop')).status, 0);
+    assert.deepEqual((await agent('data', 'stop')).status, 0);
+    assert.deepEqual((await agent('data', 'status')).stdout, 'stopped (Secondary)\n');
+  });
+
+  test('a resource that is not up is brought up; its status is a clear stopped', async () => {
+    drbd.set({up: 'no'});
+    const status = await agent('data', 'status');
+    assert.deepEqual([status.status, status.stdout], [3, 'stopped (Unconfigured)\n']);
+    drbd.put('on-up', 'up=yes role=Secondary disk=$meta conn=Connected repl=Established prole=Secondary; save; exit 0');
+    const start = await agent('data', 'start');
+    assert.equal(start.status, 0, start.stderr);
+    assert.match(start.stderr, /is not up: running drbdadm up data/);
+    assert.deepEqual(drbd.calls(), ['up data', 'primary data']);
+  });
+
+  test('an outdated disk: refused at once, in words, without asking DRBD', async () => {
+    drbd.set({disk: 'Outdated', conn: 'Connecting', repl: 'Off', prole: 'Unknown'});
+    const start = await agent('data', 'start');
+    assert.equal(start.status, 1);
+    assert.match(start.stderr, /^ERROR: drbddisk: not promoting data: the disk of data \(\/dev\/drbd0\) is Outdated/m);
+    assert.match(start.stderr, /would lose every write/);
+    assert.deepEqual(drbd.calls(), []);
+  });
+
+  test('no metadata, and no such resource', async () => {
+    drbd.set({up: 'no', meta: ''});
+    assert.match((await agent('data', 'start')).stderr, /has no DRBD metadata.+First start/);
+    const other = await agent('logs', 'start');
+    assert.equal(other.status, 1);
+    assert.match(other.stderr, /gives this host no resource logs.+uname -n/);
+  });
+
+  test('all: every resource of the configuration', async () => {
+    assert.equal((await agent('start')).status, 0);
+    assert.equal(drbd.get('role'), 'Primary');
+    assert.equal((await agent('all', 'stop')).status, 0);
+    assert.equal(drbd.get('role'), 'Secondary');
+  });
+});
+
+describe('promote', () => {
+  test('the peer is Primary and stays so: refused after the timers of DRBD, with the reason', async () => {
+    drbd.set({prole: 'Primary'});
+    const startedMs = performance.now();
+    const result = await promote('data', options());
+    assert.equal(result.exit, 1);
+    assert.match(result.text, /data is Primary on the other node, and the replication link to it works/);
+    // 0.1 s + 0.1 s of the timers, and 0.3 s.
+    const tookMs = performance.now() - startedMs;
+    assert.ok(tookMs > 500 && tookMs < 3000, `${tookMs}`);
+    assert.equal(drbd.get('role'), 'Secondary');
+  });
+
+  test('a peer that lost its power is noticed when the kernel is asked, and then promotion goes on', async () => {
+    drbd.set({prole: 'Primary'});
+    drbd.put('on-primary', 'case $(grep -c "drbdadm primary" calls) in 1) ;; *) conn=Connecting prole=Unknown ;; esac');
+    assert.deepEqual(await promote('data', options()), {exit: 0, text: 'data is Primary'});
+    assert.deepEqual(drbd.calls(), ['primary data', 'primary data']);
+  });
+
+  test('with two Primaries allowed nothing is tried while the peer is Primary', async () => {
+    drbd.put('show', 'resource data { net { timeout 1; ping-int 0; ping-timeout 1; allow-two-primaries yes; } }\n');
+    drbd.set({prole: 'Primary'});
+    assert.equal((await promote('data', options())).exit, 1);
+    assert.deepEqual(drbd.calls(), []);
+  });
+
+  test('the fence-peer handler found the peer Primary, and outdated the disk: said so', async () => {
+    drbd.set({conn: 'Connecting', prole: 'Unknown', repl: 'Off'});
+    drbd.put('on-primary', 'disk=Outdated; save; refused -2 "Need access to UpToDate data" 17');
+    const {exit, text} = await promote('data', options());
+    assert.equal(exit, 1);
+    assert.match(text, /the other node is Primary \(the fence-peer handler asked it\)/);
+  });
+
+  test('the fence-peer handler proved nothing: not promoted', async () => {
+    drbd.set({conn: 'Connecting', prole: 'Unknown', repl: 'Off'});
+    drbd.put('on-primary', 'refused -2 "Need access to UpToDate data" 17');
+    assert.match((await promote('data', options())).text, /did not confirm that it is dead or outdated/);
+  });
+
+  test('exit code 0 is not believed: the role is read back', async () => {
+    drbd.put('on-primary', 'exit 0');
+    assert.equal((await promote('data', options())).exit, 1);
+  });
+
+  test('StandAlone: the connection is taken up before anything is decided', async () => {
+    drbd.set({conn: 'StandAlone', repl: 'Off', prole: 'Unknown'});
+    drbd.put('on-adjust', 'conn=Connected repl=SyncTarget disk=Inconsistent; save; exit 0');
+    const {exit, text} = await promote('data', options());
+    assert.equal(exit, 1);
+    assert.match(text, /is being synchronised/);
+    assert.deepEqual(drbd.calls(), ['adjust data']);
+  });
+
+  test('without the tools: exit 5', async () => {
+    const tools = new DrbdTools({PATH: '/nonexistent'});
+    const {exit, text} = await promote('data', options({tools}));
+    // A machine that has drbd-utils reads a resource that is not there.
+    assert.ok(exit === 5 || exit === 1, text);
+  });
+});
+
+describe('demote', () => {
+  const quick = {patience: 50, term: 2000, kill: 2000};
+
+  test('a process that has the device open is named, asked to end, and the disk let go', async () => {
+    const child = spawn('sleep', ['60'], {stdio: 'ignore'});
+    const ended = once(child, 'exit');
+    drbd.set({role: 'Primary'});
+    drbd.put('held', 'x');
+    drbd.put('on-secondary', `kill -0 ${child.pid} 2>/dev/null || : >held`);
+    const holder: Holder = {pid: child.pid, kind: 'open', text: `process ${child.pid} (sleep 60) has it open`};
+    const asked = options({escalationMs: quick, holders: () => [holder]});
+    assert.equal((await demote('data', asked)).exit, 0);
+    assert.match(asked.said.join('\n'), /sending SIGTERM to it: process \d+ \(sleep 60\)/);
+    assert.equal((await ended)[1], 'SIGTERM');
+  });
+
+  test('what cannot be ended is named in the refusal, and the resource stays what it is', async () => {
+    drbd.set({role: 'Primary'});
+    drbd.put('held', 'x');
+    const holder: Holder = {pid: undefined, kind: 'device', text: '/dev/dm-0 is built on it'};
+    const asked = options({escalationMs: {patience: 20, term: 20, kill: 20}, holders: () => [holder]});
+    const {exit, text} = await demote('data', asked);
+    assert.equal(exit, 1);
+    assert.match(text, /held open by someone.*\/dev\/dm-0 is built on it/);
+    assert.equal(drbd.get('role'), 'Primary');
+  });
+
+  test('a forgotten mount is unmounted, never lazily', async () => {
+    drbd.set({role: 'Primary'});
+    drbd.put('held', 'x');
+    const unmounted: string[] = [];
+    const asked = options({
+      escalationMs: quick,
+      holders: () => [{pid: undefined, kind: 'mount', point: '/mnt', isOurs: true, text: 'it is mounted on /mnt'}],
+      unmount: async (point) => {
+        unmounted.push(point);
+        drbd.put('held', '');
+        return true;
+      },
+    });
+    assert.equal((await demote('data', asked)).exit, 0);
+    assert.deepEqual(unmounted, ['/mnt']);
+  });
+
+  test('a resource that is down, or does not exist here, is demoted already', async () => {
+    drbd.set({up: 'no'});
+    assert.equal((await demote('data', options())).exit, 0);
+    assert.deepEqual(drbd.calls(), []);
+  });
+});
+
+test('nobody holds a device that does not exist', () => {
+  assert.deepEqual(holdersOf(4711), []);
+});

@@ -1,0 +1,245 @@
+// Goal: dopd and drbd-peer-outdater as programs: the answers of the original, for helpers of either kind, on both sides, without
+// a moment in which nobody listens. Method: bin/dopd signs on to our client API; this test is the cluster behind it, and
+// DRBD is the stand-in. Helpers are bin/drbd-peer-outdater or raw frames as the original's binary sends them.
+
+import assert from 'node:assert/strict';
+import {type ChildProcess, spawn} from 'node:child_process';
+import {once} from 'node:events';
+import {existsSync, readFileSync} from 'node:fs';
+import {connect} from 'node:net';
+import {afterEach, beforeEach, describe, test} from '@jest/globals';
+import type {NodeView} from '../../src/model/cluster.js';
+import {fieldOf, type Message, messageOf} from '../../src/model/message.js';
+import {groupId, userAccount} from '../../src/runtime/accounts.js';
+import {type ClientApi, startClientApi} from '../../src/runtime/client-api.js';
+import {EMPTY_API, encodeApiFrame, readApiFrames} from '../../src/wire/api-frame.js';
+import {type Ended, type Place, place, root, runProgram} from '../helpers/command.js';
+import {FakeDrbd} from '../helpers/drbd.js';
+
+let where: Place;
+let drbd: FakeDrbd;
+let api: ClientApi;
+let dopd: ChildProcess | undefined;
+let nodes: NodeView[];
+let onSend: (message: Message) => void;
+
+beforeEach(async () => {
+  where = place();
+  drbd = new FakeDrbd();
+  drbd.put('show', 'resource data { net { timeout 5; ping-int 0; ping-timeout 5; connect-int 1; } }\n');
+  nodes = ['n1', 'n2'].map((name) => ({name, type: 'normal', status: 'active', links: []}));
+  onSend = () => {};
+  const uids = [String(process.getuid?.() ?? 0), ...(userAccount('hacluster') ? ['hacluster'] : [])];
+  api = await startClientApi({
+    path: `${where.dir}/run/register`,
+    keepaliveMs: 1000,
+    deadtimeMs: 5000,
+    apiauth: [{client: 'dopd', uids, gids: []}],
+    accounts: {uidOf: (user) => userAccount(user)?.uid, gidOf: groupId},
+    view: () => ({node: 'n1', nodes, uuids: {}}),
+    parameters: () => ({}),
+    rscstatus: () => 'local',
+    send: (message) => onSend(message),
+    onLog: () => {},
+  });
+  // The user as whom dopd signs on must get here.
+  for (const path of [where.dir, `${where.dir}/run`]) await runProgram('/bin/chmod', ['755', path], {PATH: '/bin'});
+  await startDopd();
+});
+
+afterEach(async () => {
+  await stopDopd('SIGTERM');
+  await api.close();
+  drbd.remove();
+  where.remove();
+});
+
+const socketPath = () => `${where.dir}/run/dopd/outdater`;
+const env = () => ({...where.env, ...drbd.env, HA_LOGFILE: `${where.dir}/log/ha-log`});
+const log = () => readFileSync(`${where.dir}/log/ha-log`, 'utf8');
+
+async function startDopd(): Promise<void> {
+  dopd = spawn(`${root}/bin/dopd`, [], {env: env(), stdio: ['ignore', 'ignore', 'inherit']});
+  await until(() => existsSync(socketPath()) || dopd?.exitCode !== null);
+  assert.equal(dopd.exitCode, null, 'dopd ended');
+}
+
+async function stopDopd(signal: NodeJS.Signals): Promise<void> {
+  if (dopd?.exitCode !== null || dopd.signalCode !== null) return;
+  const ended = once(dopd, 'exit');
+  dopd.kill(signal);
+  await ended;
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  for (let tries = 0; !isTrue(); tries += 1) {
+    assert.ok(tries < 1000, 'it never became true');
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+const outdater = (words: readonly string[] = ['-r', 'data', '-p', 'n2', '-t', '8'], more = {}): Promise<Ended> =>
+  runProgram(`${root}/bin/drbd-peer-outdater`, words, {...env(), ...more});
+
+/** The peer's dopd answers every request with that value. */
+function peerAnswers(value: number, more: Record<string, string> = {dop_seen: '1'}): string[] {
+  const asked: string[] = [];
+  onSend = (message) => {
+    if (fieldOf(message, 't') !== 'start_outdate') return;
+    asked.push(['dest', 'dop_res', 'from_id', 'to_id'].map((name) => fieldOf(message, name)).join(' '));
+    const fields = {t: 'outdate_rc', src: 'n2', dop_value: String(value), dop_res: 'data', to_id: 'dopd', ...more};
+    api.deliver(messageOf(fields));
+  };
+  return asked;
+}
+
+/** This test as the peer that wants the disk here outdated; the answer that dopd sends back. */
+function wantOutdated(): Promise<Message> {
+  return new Promise((resolve) => {
+    onSend = (message) => {
+      if (fieldOf(message, 't') === 'outdate_rc') resolve(message);
+    };
+    api.deliver(
+      messageOf({t: 'start_outdate', src: 'n2', dop_res: 'data', dest: 'n1', from_id: 'dopd', to_id: 'dopd'}),
+    );
+  });
+}
+
+describe('on the side that asks', () => {
+  test('the peer is asked and its answer is the exit code; names from options or from the environment', async () => {
+    const asked = peerAnswers(4);
+    assert.equal((await outdater()).status, 4);
+    assert.deepEqual(asked, ['n2 data dopd dopd']);
+    assert.equal((await outdater([], {DRBD_RESOURCE: 'data', DRBD_PEER: 'N2', DRBD_PEERS: 'N2'})).status, 4);
+    assert.equal((await outdater(['-t5'], {DRBD_RESOURCE: 'data', DRBD_PEERS: 'n2'})).status, 4);
+    peerAnswers(6);
+    assert.equal((await outdater()).status, 6);
+  });
+
+  test('ten helpers at once all get the one answer', async () => {
+    const asked = peerAnswers(3);
+    const ended = await Promise.all(Array.from({length: 10}, () => outdater()));
+    assert.deepEqual(new Set(ended.map((each) => each.status)), new Set([3]));
+    assert.ok(asked.length <= 10);
+  });
+
+  test('no blind moment: helpers one after the other, and one while dopd is started again', async () => {
+    peerAnswers(4);
+    for (let count = 0; count < 5; count += 1) assert.equal((await outdater()).status, 4);
+    await stopDopd('SIGKILL');
+    const waiting = outdater();
+    await startDopd();
+    assert.equal((await waiting).status, 4);
+  });
+
+  test('a dead peer is 5 at once', async () => {
+    nodes = nodes.map((node) => (node.name === 'n2' ? {...node, status: 'dead'} : node));
+    const {status, tookMs} = await outdater();
+    assert.equal(status, 5);
+    assert.ok(tookMs < 3000);
+  });
+
+  test('a peer that dies while it is asked is 5; one that only keeps silent is not', async () => {
+    const waiting = outdater();
+    await until(() => /asking n2/.test(log()));
+    nodes = nodes.map((node) => (node.name === 'n2' ? {...node, status: 'dead'} : node));
+    assert.equal((await waiting).status, 5);
+    nodes = nodes.map((node) => ({...node, status: 'active'}));
+    const silent = await outdater(['-r', 'data', '-p', 'n2', '-t', '1']);
+    assert.equal(silent.status, 20);
+    assert.match(silent.stderr, /nothing is known of n2/);
+  });
+
+  test('a peer that is no node of the cluster, and this node itself', async () => {
+    assert.equal((await outdater(['-r', 'data', '-p', 'master2', '-t', '5'])).status, 20);
+    await until(() => /master2 is not a node of this cluster/.test(log()));
+    assert.equal((await outdater(['-r', 'data', '-p', 'N1', '-t', '5'])).status, 20);
+  });
+
+  test('usage: 1 and standard error without names, 0 and standard output when asked for', async () => {
+    const missing = await outdater([]);
+    assert.deepEqual([missing.status, missing.stdout], [1, '']);
+    assert.match(missing.stderr, /^usage: /);
+    const help = await outdater(['-h']);
+    assert.equal(help.status, 0);
+    assert.match(help.stdout, /^usage: /);
+  });
+
+  test('the frames of the original helper; nonsense on the socket disturbs nobody', async () => {
+    peerAnswers(4);
+    const noise = connect(socketPath());
+    noise.on('error', () => {});
+    noise.write('GET / HTTP/1.0\r\n\r\n');
+    const socket = connect(socketPath());
+    const fields = {t: 'outdater', src: 'drbd-peer-outdater', outdater_peer: 'n2', outdater_res: 'data'};
+    socket.write(encodeApiFrame(messageOf(fields)));
+    const [chunk] = (await once(socket, 'data')) as [Buffer];
+    const [answer] = readApiFrames(EMPTY_API, chunk).messages;
+    assert.deepEqual(
+      answer?.fields.map((field) => `${field.name}=${field.value}`),
+      ['t=outdater_rc', 'src=n1', 'dop_value=4'],
+    );
+    socket.destroy();
+    noise.destroy();
+  });
+});
+
+describe('on the side that is asked', () => {
+  const value = async () => fieldOf(await wantOutdated(), 'dop_value');
+
+  test('DRBD still believes itself connected: the disk is really outdated before 4 is said, and connected again', async () => {
+    const answer = await wantOutdated();
+    const fields = ['t', 'dest', 'dop_value', 'dop_res', 'from_id', 'to_id'].map((name) => fieldOf(answer, name));
+    assert.deepEqual(fields, ['outdate_rc', 'n2', '4', 'data', 'dopd', 'dopd']);
+    assert.equal(drbd.get('disk'), 'Outdated');
+    await until(() => drbd.get('conn') === 'Connecting');
+    assert.deepEqual(drbd.calls(), ['disconnect --force data', 'outdate data', 'adjust data']);
+  });
+
+  test('the loss is noticed already: outdate is enough', async () => {
+    drbd.set({conn: 'Connecting', repl: 'Off', prole: 'Unknown'});
+    assert.equal(await value(), '4');
+    assert.deepEqual(drbd.calls(), ['outdate data']);
+    // And again.
+    assert.equal(await value(), '4');
+    assert.deepEqual(drbd.calls(), ['outdate data']);
+  });
+
+  test('Primary here: 6, and nothing is touched', async () => {
+    drbd.set({role: 'Primary'});
+    assert.equal(await value(), '6');
+    assert.deepEqual(drbd.calls(), []);
+  });
+
+  test('Inconsistent: 3; down: its metadata; without metadata: 20', async () => {
+    drbd.set({conn: 'Connecting', repl: 'Off', disk: 'Inconsistent'});
+    assert.equal(await value(), '3');
+    drbd.set({up: 'no', meta: 'UpToDate'});
+    assert.equal(await value(), '4');
+    assert.equal(drbd.get('meta'), 'Outdated');
+    drbd.set({up: 'no', meta: ''});
+    assert.equal(await value(), '20');
+  });
+
+  test('a disk that stays UpToDate is never called outdated', async () => {
+    drbd.set({conn: 'Connecting', repl: 'Off', prole: 'Unknown'});
+    drbd.put('on-outdate', 'exit 0');
+    assert.equal(await value(), '20');
+  });
+
+  test('tools that fail: 20 with the reason in the log', async () => {
+    drbd.put('on-events2', 'echo "disk on fire" >&2; exit 20');
+    assert.equal(await value(), '20');
+    assert.match(log(), /ERROR: data: sending return code: 20 \(.*disk on fire/);
+  });
+
+  test('a connection that an earlier dopd dropped and did not take up again is taken up at the start', async () => {
+    drbd.put('on-adjust', 'exit 1');
+    assert.equal(await value(), '4');
+    await until(() => /stays disconnected/.test(log()));
+    await stopDopd('SIGKILL');
+    drbd.put('on-adjust', ':');
+    await startDopd();
+    await until(() => drbd.get('conn') === 'Connecting');
+  });
+});

@@ -1,0 +1,245 @@
+// Goal: dopd never gives an answer that is not true, loses no request, and talks to the original at the other end. Method: its
+// core and the outdate plan as plain functions, time given by hand.
+
+import assert from 'node:assert/strict';
+import {describe, test} from '@jest/globals';
+import {
+  ANSWER_LIMIT_MS,
+  type DopdEffect,
+  type DopdEvent,
+  type DopdState,
+  dopdWakeAt,
+  startDopd,
+  stepDopd,
+} from '../../src/drbd/dopd.js';
+import {nextOutdateStep, OUTDATE_LIMIT_MS, type OutdateProgress} from '../../src/drbd/outdate.js';
+import type {Connection, DiskState, ResourceState, Role} from '../../src/drbd/state.js';
+import {fieldOf, messageOf} from '../../src/model/message.js';
+
+const NOTICE_MS = 6000;
+
+class Core {
+  state: DopdState = startDopd('N1', NOTICE_MS);
+  nowMs = 1000;
+
+  /** What is done about an event, in short words; log lines left out. */
+  on(event: DopdEvent): string[] {
+    const {state, effects} = stepDopd(this.state, event, this.nowMs);
+    this.state = state;
+    return effects.filter((effect) => effect.type !== 'log').map(short);
+  }
+
+  /** Lets time pass up to the moment, waking when due. */
+  until(ms: number): string[] {
+    const done: string[] = [];
+    for (;;) {
+      const due = dopdWakeAt(this.state);
+      if (due === undefined || due > ms) break;
+      this.nowMs = due;
+      done.push(...this.on({type: 'woke'}));
+    }
+    this.nowMs = ms;
+    return done;
+  }
+
+  ask(client: number, peer = 'N2', resource = 'data'): string[] {
+    return this.on({type: 'helper-asked', client, peer, resource});
+  }
+
+  answer(value: number, more: Record<string, string> = {dop_seen: '1'}): string[] {
+    const fields = {t: 'outdate_rc', src: 'n2', dop_value: String(value), dop_res: 'data', ...more};
+    return this.on({type: 'message', message: messageOf(fields)});
+  }
+}
+
+function short(effect: DopdEffect): string {
+  switch (effect.type) {
+    case 'send': {
+      const [type, to, value] = ['t', 'dest', 'dop_value'].map((name) => fieldOf(effect.message, name));
+      return [type, to, fieldOf(effect.message, 'dop_res'), value].filter((word) => word !== undefined).join(' ');
+    }
+    case 'answer':
+      return `answer ${effect.client} ${effect.value}`;
+    case 'outdate':
+      return `outdate ${effect.resource} for ${effect.requester}`;
+    case 'ask-status':
+      return `status ${effect.node}`;
+    case 'log':
+      return effect.text;
+  }
+}
+
+describe('asking', () => {
+  test('a request goes to the peer at once, and its answer to the helper', () => {
+    const core = new Core();
+    assert.deepEqual(core.ask(1), ['start_outdate n2 data', 'status n2']);
+    assert.deepEqual(core.on({type: 'node-seen', node: 'n2', nodeType: 'normal', status: 'active'}), []);
+    for (const value of [3, 4, 6, 20]) {
+      const fresh = new Core();
+      fresh.ask(7);
+      assert.deepEqual(fresh.answer(value), [`answer 7 ${value}`]);
+      assert.equal(dopdWakeAt(fresh.state), undefined);
+    }
+  });
+
+  test('a dead peer is 5 at once, and as soon as it is declared dead', () => {
+    const core = new Core();
+    core.ask(1);
+    assert.deepEqual(core.on({type: 'node-seen', node: 'n2', nodeType: 'normal', status: 'dead'}), ['answer 1 5']);
+    core.ask(2);
+    const dead = messageOf({t: 'status', src: 'N2', st: 'dead'});
+    assert.deepEqual(core.on({type: 'message', message: dead}), ['answer 2 5']);
+  });
+
+  test('a peer that is not known to be dead is never called dead', () => {
+    const core = new Core();
+    core.ask(1);
+    const done = core.until(1000 + ANSWER_LIMIT_MS);
+    assert.deepEqual(
+      done.filter((each) => each.startsWith('answer')),
+      ['answer 1 20'],
+    );
+    assert.deepEqual(core.ask(2, 'n1'), ['answer 2 20']);
+    core.ask(3, 'n9');
+    assert.deepEqual(core.on({type: 'node-unknown', node: 'n9'}), ['answer 3 20']);
+    core.ask(4, 'router');
+    assert.deepEqual(core.on({type: 'node-seen', node: 'router', nodeType: 'ping', status: 'dead'}), ['answer 4 20']);
+  });
+
+  test('concurrent helpers for one resource share one request; another resource has its own', () => {
+    const core = new Core();
+    core.ask(1);
+    assert.deepEqual(core.ask(2), []);
+    assert.deepEqual(core.ask(3, 'n2', 'logs'), ['start_outdate n2 logs', 'status n2']);
+    assert.deepEqual(core.answer(4), ['answer 1 4', 'answer 2 4']);
+    assert.deepEqual(core.answer(4), []);
+    assert.equal(core.state.asks.length, 1);
+    // And again, right after.
+    assert.deepEqual(core.ask(4), ['start_outdate n2 data', 'status n2']);
+  });
+
+  test('a request is repeated while nobody answers: dopd there may just be starting', () => {
+    const core = new Core();
+    core.ask(1);
+    const sent = core.until(8000).filter((each) => each.startsWith('start_outdate'));
+    assert.equal(sent.length, 3);
+    assert.deepEqual(core.answer(4), ['answer 1 4']);
+  });
+
+  test('a helper that leaves takes its request with it', () => {
+    const core = new Core();
+    core.ask(1);
+    core.on({type: 'helper-left', client: 1});
+    assert.equal(dopdWakeAt(core.state), undefined);
+  });
+
+  test('the 4 of a dopd that does not look is believed only after DRBD there must have noticed', () => {
+    const core = new Core();
+    core.ask(1);
+    core.nowMs = 1200;
+    assert.deepEqual(core.answer(4, {}), []);
+    assert.ok(core.until(1000 + NOTICE_MS).includes('start_outdate n2 data'));
+    assert.deepEqual(core.answer(4, {}), ['answer 1 4']);
+    // Its other answers need no proof.
+    core.ask(2);
+    assert.deepEqual(core.answer(6, {}), ['answer 2 6']);
+  });
+
+  test('the second question is asked even if the helper gave up', () => {
+    const core = new Core();
+    core.ask(1);
+    core.answer(4, {});
+    core.on({type: 'helper-left', client: 1});
+    assert.ok(core.until(1000 + NOTICE_MS).includes('start_outdate n2 data'));
+    assert.deepEqual(core.answer(4, {}), []);
+    assert.equal(dopdWakeAt(core.state), undefined);
+  });
+
+  test('names that could be options of a tool are refused', () => {
+    const core = new Core();
+    assert.deepEqual(core.ask(1, 'n2', '--force'), ['answer 1 20']);
+    const evil = messageOf({t: 'start_outdate', src: 'n2', dop_res: '-x', dest: 'n1'});
+    assert.deepEqual(core.on({type: 'message', message: evil}), ['outdate_rc n2 -x 20']);
+  });
+});
+
+describe('being asked', () => {
+  const wanted = (src = 'n2') => ({
+    type: 'message' as const,
+    message: messageOf({t: 'start_outdate', src, dop_res: 'data'}),
+  });
+  test('one run a resource, one answer for each node that asked', () => {
+    const core = new Core();
+    assert.deepEqual(core.on(wanted()), ['outdate data for n2']);
+    assert.deepEqual(core.on(wanted()), []);
+    assert.deepEqual(core.on(wanted('n3')), []);
+    const ended = {type: 'outdate-ended', resource: 'data', value: 4, why: ''} as const;
+    assert.deepEqual(core.on(ended), ['outdate_rc n2 data 4', 'outdate_rc n3 data 4']);
+    assert.deepEqual(core.on(wanted()), ['outdate data for n2']);
+  });
+  test('our own message that comes back is nothing', () => {
+    assert.deepEqual(new Core().on(wanted('N1')), []);
+  });
+});
+
+describe('outdating this disk', () => {
+  const state = (role: Role, disks: readonly DiskState[], connection: Connection, peers = ['peer']): ResourceState => ({
+    name: 'data',
+    role,
+    isSuspended: false,
+    volumes: disks.map((disk, volume) => ({volume, minor: volume, disk})),
+    peers: peers.map((name) => ({name, connection, role: 'Unknown', volumes: []})),
+  });
+  const fresh: OutdateProgress = {elapsedMs: 0, outdates: 0, isForced: false};
+  const next = (seen: ResourceState, progress: Partial<OutdateProgress> = {}) => {
+    const step = nextOutdateStep({state: seen, metadata: []}, {...fresh, ...progress}, 'n2');
+    return step.do === 'answer' ? `answer ${step.value}` : step.do;
+  };
+
+  test('a connected disk is never called outdated, whatever it says', () => {
+    for (const disk of ['UpToDate', 'Outdated', 'Inconsistent', 'Diskless', 'Consistent'] as const)
+      for (const elapsedMs of [0, 200, 400, 5000, OUTDATE_LIMIT_MS])
+        for (const isForced of [false, true]) {
+          const step = next(state('Secondary', [disk], 'Connected'), {elapsedMs, isForced, outdates: 3});
+          assert.ok(['wait', 'disconnect', 'answer 20'].includes(step), step);
+        }
+  });
+  test('first DRBD may notice by itself, then the connection is dropped, once', () => {
+    const connected = state('Secondary', ['UpToDate'], 'Connected');
+    assert.equal(next(connected, {elapsedMs: 100}), 'wait');
+    assert.equal(next(connected, {elapsedMs: 400}), 'disconnect');
+    assert.equal(next(connected, {elapsedMs: 500, isForced: true}), 'wait');
+    assert.equal(next(state('Secondary', ['UpToDate'], 'NetworkFailure'), {elapsedMs: 400}), 'wait');
+  });
+  test('not connected: outdate, look again, answer what was seen', () => {
+    assert.equal(next(state('Secondary', ['UpToDate'], 'Connecting')), 'outdate');
+    assert.equal(next(state('Secondary', ['UpToDate'], 'StandAlone'), {outdates: 1}), 'outdate');
+    assert.equal(next(state('Secondary', ['UpToDate'], 'Connecting'), {outdates: 99}), 'answer 20');
+    assert.equal(next(state('Secondary', ['Outdated'], 'Connecting')), 'answer 4');
+    assert.equal(next(state('Secondary', ['Inconsistent'], 'Connecting')), 'answer 3');
+    assert.equal(next(state('Secondary', ['Diskless'], 'StandAlone')), 'answer 3');
+  });
+  test('every volume counts', () => {
+    assert.equal(next(state('Secondary', ['Outdated', 'UpToDate'], 'Connecting')), 'outdate');
+    assert.equal(next(state('Secondary', ['Outdated', 'Inconsistent'], 'Connecting')), 'answer 4');
+  });
+  test('Primary here is 6, connected or not', () => {
+    assert.equal(next(state('Primary', ['UpToDate'], 'Connecting')), 'answer 6');
+    assert.equal(next(state('Primary', ['UpToDate'], 'Connected')), 'answer 6');
+  });
+  test('a resource that is down is outdated in its metadata', () => {
+    const offline = (metadata: DiskState[]) => {
+      const step = nextOutdateStep({state: undefined, metadata}, fresh, 'n2');
+      return step.do === 'answer' ? `answer ${step.value}` : step.do;
+    };
+    assert.equal(offline(['UpToDate']), 'outdate');
+    assert.equal(offline(['Outdated']), 'answer 4');
+    assert.equal(offline(['Inconsistent']), 'answer 3');
+    assert.equal(offline([]), 'answer 20');
+  });
+  test('with several peers only the one that asks is dropped', () => {
+    const both = state('Secondary', ['UpToDate'], 'Connected', ['n3', 'N2']);
+    const step = nextOutdateStep({state: both, metadata: []}, {...fresh, elapsedMs: 400}, 'n2');
+    assert.deepEqual(step, {do: 'disconnect', peer: 'N2'});
+  });
+});
