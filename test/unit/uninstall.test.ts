@@ -2,7 +2,7 @@
 // also holds what an administrator and Debian's package have there.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {mkdirSync, writeFileSync} from 'node:fs';
+import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {afterEach, beforeEach, test} from '@jest/globals';
 import {type Place, place, runBin, runProgram} from '../helpers/command.js';
 
@@ -48,3 +48,17 @@ test('what was installed goes, what was there or was changed stays, and a second
   const again = await runBin('systole', ['uninstall', '--destdir', tree], where);
   assert.match(again.stdout, /\n0 removed, 2 kept\n$/);
 }, 60_000);
+
+test('a program of another package in the way: install changes nothing at all', async () => {
+  const tree = `${where.dir}/root`;
+  mkdirSync(`${tree}/usr/share/heartbeat`, {recursive: true});
+  mkdirSync(`${tree}/lib/systemd/system`, {recursive: true});
+  writeFileSync(`${tree}/usr/share/heartbeat/hb_standby`, 'of another package\n');
+  writeFileSync(`${tree}/lib/systemd/system/heartbeat.service`, 'of another package\n');
+  const before = filesOf(tree);
+  const {status, stdout} = await runBin('systole', ['install', '--destdir', tree], where);
+  assert.equal(status, 1);
+  assert.match(stdout, /^refused {3}\/usr\/share\/heartbeat\/hb_standby .*\n1 refused: nothing was changed\n$/);
+  assert.deepEqual(filesOf(tree), before);
+  assert.equal(readFileSync(`${tree}/lib/systemd/system/heartbeat.service`, 'utf8'), 'of another package\n');
+}, 30_000);

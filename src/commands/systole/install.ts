@@ -10,7 +10,7 @@ export default class Install extends SystoleCommand {
   static override summary = 'Install the programs where heartbeat has always had them.';
   static override description =
     'Files below /etc are never overwritten once they were changed: ours is put beside them as .systole-new. Can be repeated. ' +
-    'Starts and enables nothing. Exit status: 0 done, 1 something of another package is in the way.';
+    'Starts and enables nothing. Exit status: 0 done, 1 something of another package is in the way: nothing is changed then.';
   static override examples = [
     '<%= config.bin %> install --destdir ./root --dry-run',
     '<%= config.bin %> install --destdir /',
@@ -32,7 +32,15 @@ export default class Install extends SystoleCommand {
       dryRun: flags['dry-run'],
       force: flags.force,
     };
-    const done = applyPlan(planInstall({packageDir, prefix}), options);
+    const plan = planInstall({packageDir, prefix});
+    const inTheWay = applyPlan(plan, {...options, dryRun: true}).filter(({what}) => what === 'refused');
+    if (inTheWay.length > 0 && !options.dryRun) {
+      // Half of ours and half of another package is the one state that nobody can want.
+      for (const each of inTheWay) this.log(lineOf(each));
+      this.log(`${summary(inTheWay, false)}: nothing was changed`);
+      this.exit(EXIT.usage);
+    }
+    const done = applyPlan(plan, options);
     for (const each of done) if (flags.verbose || each.what !== 'unchanged') this.log(lineOf(each));
     this.log(summary(done, flags['dry-run']));
     if (done.some((each) => each.what === 'refused')) this.exit(EXIT.usage);
