@@ -59,8 +59,12 @@ export async function makePrivate({machine}: LabNode): Promise<void> {
 
 /** `apt-get remove heartbeat`, then `systole install --destdir /`: docs/migrating.md. The daemon is stopped. */
 export async function installOurs({machine}: LabNode): Promise<void> {
+  // The companions are clients of the API, and Debian's work with our daemon.
+  await machine.run('mkdir -p /usr/local/lib/heartbeat');
+  await machine.run('cp -p /usr/libexec/heartbeat/ipfail /usr/libexec/heartbeat/dopd /usr/local/lib/heartbeat');
   await machine.run('dpkg --remove heartbeat', {timeoutMs});
   await machine.run(`${packageRoot}/bin/systole install --destdir /`, {timeoutMs});
+  await machine.run('cp -np /usr/local/lib/heartbeat/* /usr/libexec/heartbeat');
 }
 
 /** The way back: ours removed, then `apt-get install heartbeat`, which starts the daemon by itself. */

@@ -12,7 +12,7 @@ import {mountsOf} from '../../src/lab/disk.js';
 import {labObstacle, packageRoot} from '../../src/lab/host.js';
 import {Lab, type LabNode} from '../../src/lab/lab.js';
 import {databasePrograms, installDatabase} from '../../src/lab/mariadb.js';
-import {serviceAddress} from '../../src/lab/network.js';
+import {clientAddress, serviceAddress} from '../../src/lab/network.js';
 import {OwnerWatch} from '../../src/lab/owner-watch.js';
 import {until} from '../../src/lab/wait.js';
 import {installDebians, installOurs, makeArchive, makePrivate, programsObstacle} from './debian-programs.js';
@@ -56,6 +56,7 @@ async function rollingUpgrade(resultsDirectory: string): Promise<StoryOutcome> {
   const lab = await Lab.create({
     daemon: 'real', // The paths of the package, whoever owns them at the time.
     timing,
+    haCf: [`ping ${clientAddress}`, 'respawn hacluster /usr/libexec/heartbeat/ipfail'],
     diskMb: 160,
     haresources: (device) =>
       `n1 IPaddr::${serviceAddress}/24/eth0 Filesystem::${device}::/data::ext4 mysqld::/data/my.cnf`,
@@ -181,7 +182,7 @@ class Upgrade {
     });
   }
 
-  /** Which program runs where, each calls the other active, and nobody is in transition. */
+  /** Which program runs where, each calls the other active, nobody is in transition, ipfail is signed on. */
   async #settled(kinds: Kinds): Promise<void> {
     for (const node of this.lab.nodes) {
       const version = await node.machine.run('/usr/libexec/heartbeat/heartbeat -V');
@@ -195,13 +196,13 @@ class Upgrade {
     let seen = '';
     const ask = async (node: LabNode) => {
       const other = this.lab.other(node).name;
-      const status = await node.machine.exec(`cl_status nodestatus ${other}; cl_status rscstatus`);
-      return status.stdout.trim().replace('\n', ' ');
+      const ask = `cl_status nodestatus ${other}; cl_status rscstatus; cl_status clientstatus ${node.name} ipfail`;
+      return (await node.machine.exec(ask)).stdout.trim().replaceAll('\n', ' ');
     };
     const isCalm = async () => {
       const words = await Promise.all(this.lab.nodes.map(ask));
       seen = words.join(', ');
-      return words.every((each) => /^active (none|local|foreign|all)$/.test(each));
+      return words.every((each) => /^active (none|local|foreign|all) online$/.test(each));
     };
     await until(isCalm, {timeoutMs: 40_000, what: () => `the nodes do not settle: ${seen}`, everyMs: 200});
   }

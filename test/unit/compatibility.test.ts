@@ -246,7 +246,7 @@ test('docs/migrating.md names only programs and sub-commands that exist', () => 
   const lines = blocks.split('\n').flatMap((line) => line.replace(/#.*/, '').split('&&'));
   const called = lines.map((line) => line.trim().split(/\s+/)).filter(([program]) => program !== '');
   assert.ok(called.length > 20);
-  const system = 'node cd npm apt-mark apt-get systemctl grep'.split(' ');
+  const system = 'node cd npm apt-mark apt-get systemctl grep mkdir cp'.split(' ');
   for (const [path = '', word = ''] of called) {
     const program = path.split('/').at(-1) ?? '';
     assert.ok(system.includes(path) || readdirSync(`${root}/bin`).includes(program), path);
