@@ -1,12 +1,15 @@
 // The beacon: fields that a Systole node adds to each of its `status` messages, so that its peer knows at every
-// keepalive what it owns. A real 3.0.6 node ignores unknown fields. Entry: KEY=STATE.CLAIM.SEEN.FAILS, keys
-// percent-encoded; the version number makes a beacon that arrives late (out of order) harmless.
+// keepalive what it owns. A real 3.0.6 node ignores unknown fields. Entry: KEY=STATE.CLAIM.SEEN.FAILS.HOME; groups that only
+// the peer has get an entry too, because silence about a claim acknowledges nothing. `sysseen` names the life of the peer
+// whose claims were seen. The version number makes a beacon that arrives late (out of order) harmless.
 
 import {fieldOf, type Message, parseDecimal} from '../model/message.js';
 import type {Draft} from './draft.js';
-import type {GroupState, PeerGroup} from './state.js';
+import {isGranted} from './draft.js';
+import {hash, wordOf} from './peer-groups.js';
+import type {GroupState, Peer, PeerGroup} from './state.js';
 
-const ENTRY = /^([^=]{1,300})=([u0isrpfbg])\.([0-9]{1,12})\.([0-9]{1,12})\.([0-9]{1,9})$/;
+const ENTRY = /^([^=]{1,300})=([u0isrpfbgn])\.([0-9]{1,12})\.([0-9]{1,12})\.([0-9]{1,9})\.([01])$/;
 /** Entries read from one beacon. */
 const GROUPS_MAX = 1000;
 
@@ -17,16 +20,18 @@ export interface Beacon {
   readonly configHash: string;
   /** The node is giving groups in a planned move. */
   readonly isGiving: boolean;
+  readonly seenIncarnation: string;
   readonly groups: Record<string, PeerGroup>;
 }
 
 /** Tells messaging the new beacon when it changed. */
 export function updateBeacon(draft: Draft): void {
   const {state} = draft;
-  const owned = state.groups.map((group) => entryOf(group, state.peer?.groups[group.definition.key])).join(' ');
-  const hash = hashOf(state.groups);
+  const owned = entriesOf(draft).join(' ');
+  const configHash = hashOf(state.groups);
   const move = state.standby?.role === 'giver' ? 'g' : '-';
-  const text = `${phaseLetter(draft)} ${hash} ${move} ${owned}`;
+  const seen = state.peer?.kind === 'systole' ? state.peer.incarnation : '';
+  const text = `${phaseLetter(draft)} ${configHash} ${move} ${seen} ${owned}`;
   if (!state.isMessagingReady || text === state.beacon.text) return;
   state.beacon = {text, version: state.beacon.version + 1};
   const values = {
@@ -34,8 +39,9 @@ export function updateBeacon(draft: Draft): void {
     sysinc: state.incarnation,
     sysver: String(state.beacon.version),
     sysphase: phaseLetter(draft),
-    syscfg: hash,
+    syscfg: configHash,
     sysmove: move,
+    sysseen: seen,
     sysown: owned,
   };
   draft.effects.push({type: 'tell-messaging', message: {type: 'set-beacon', values}});
@@ -45,9 +51,21 @@ function phaseLetter(draft: Draft): string {
   return draft.state.phase === 'left' ? 'l' : draft.state.phase.charAt(0);
 }
 
-function entryOf(group: GroupState, peer: PeerGroup | undefined): string {
-  const key = encodeURIComponent(group.definition.key);
-  return `${key}=${letterOf(group)}.${group.claim}.${peer?.claim ?? 0}.${group.failCount}`;
+function entriesOf({state}: Draft): string[] {
+  const own = new Map(state.groups.map((group) => [wordOf(group.definition.key), group]));
+  const entries = [...own].map(([word, group]) => {
+    const home = group.definition.home === state.self ? 1 : 0;
+    const seen = state.peer?.groups[word]?.claim ?? 0;
+    return `${word}=${letterOf(group)}.${group.claim}.${seen}.${group.failCount}.${home}`;
+  });
+  return [...entries, ...foreignEntries(state.peer, own)];
+}
+
+/** The peer must learn that a group of its own is not known here: only then nobody can start it here. */
+function foreignEntries(peer: Peer | undefined, own: ReadonlyMap<string, GroupState>): string[] {
+  return Object.entries(peer?.groups ?? {}).flatMap(([word, {state, claim}]) =>
+    own.has(word) || state === 'n' ? [] : [`${word}=n.0.${claim}.0.0`],
+  );
 }
 
 const LETTERS = {unknown: 'u', starting: 's', running: 'r', stopping: 'p', blocked: 'b'} as const;
@@ -55,7 +73,7 @@ const LETTERS = {unknown: 'u', starting: 's', running: 'r', stopping: 'p', block
 function letterOf(group: GroupState): string {
   if (group.state !== 'stopped' && group.state !== 'failed') return LETTERS[group.state];
   if (group.intends) return 'i';
-  if (group.granted !== undefined) return 'g';
+  if (isGranted(group)) return 'g';
   return group.state === 'failed' ? 'f' : '0';
 }
 
@@ -64,40 +82,29 @@ export function readBeacon(message: Message): Beacon | undefined {
   const incarnation = fieldOf(message, 'sysinc');
   const version = parseDecimal(fieldOf(message, 'sysver'));
   const phase = fieldOf(message, 'sysphase');
-  if (fieldOf(message, 'sysv') === undefined || !incarnation || version === undefined || !phase) return undefined;
+  if (fieldOf(message, 'sysv') === undefined || !incarnation || !version || !phase) return undefined;
   const groups: Record<string, PeerGroup> = {};
   for (const word of (fieldOf(message, 'sysown') ?? '').split(' ').slice(0, GROUPS_MAX)) {
     const found = ENTRY.exec(word);
     if (!found) continue;
-    groups[decode(found[1] ?? '')] = {
+    groups[found[1] ?? ''] = {
       state: found[2] ?? 'u',
       claim: Number(found[3]),
       seen: Number(found[4]),
       fails: Number(found[5]),
+      isHome: found[6] === '1',
     };
   }
   const configHash = fieldOf(message, 'syscfg') ?? '';
   const isGiving = fieldOf(message, 'sysmove') === 'g';
-  return {incarnation: incarnation.slice(0, 64), version, phase, configHash, isGiving, groups};
+  const seenIncarnation = (fieldOf(message, 'sysseen') ?? '').slice(0, 64);
+  return {incarnation: incarnation.slice(0, 64), version, phase, configHash, isGiving, seenIncarnation, groups};
 }
 
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-}
-
-/** FNV-1a over the groups, so that differing haresources files are noticed. */
+/** So that differing haresources files are noticed. */
 function hashOf(groups: readonly GroupState[]): string {
   const text = groups
     .map((group) => [group.definition.home, ...group.definition.resources.map((each) => each.word)].join(' '))
     .join('\n');
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < text.length; at += 1) {
-    hash ^= text.charCodeAt(at);
-    hash = Math.imul(hash, 0x01000193) >>> 0;
-  }
-  return hash.toString(16);
+  return hash(text);
 }

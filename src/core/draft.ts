@@ -39,6 +39,11 @@ export function ownsGroup(group: GroupState): boolean {
   return group.state !== 'stopped' && group.state !== 'failed';
 }
 
+/** Given to the peer, which may start it. */
+export function isGranted(group: GroupState): boolean {
+  return group.granted !== undefined && !group.granted.isWithdrawn;
+}
+
 /** Neither started nor stopped nor measured for the first time. */
 export function isQuiet(group: GroupState): boolean {
   return group.goal === 'idle' || group.goal === 'monitor' || group.goal === 'announce';

@@ -56,7 +56,7 @@ function heardTakeover(draft: Draft, peer: Peer, message: Message): void {
     if (peer.kind === 'systole') send(draft, {t: 'sysrefuse', dest: peer.name, code: refused.code, text: refused.text});
     return;
   }
-  beginGiving(draft, givenScope(word), {isSilent: false});
+  beginGiving(draft, givenScope(word), {isSilent: false, isFailback: false});
 }
 
 function givenScope(word: string | undefined): StandbyScope {

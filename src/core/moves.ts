@@ -5,10 +5,8 @@ import type {StandbyScope} from '../model/cluster.js';
 import {hasFailedClass} from './classic.js';
 import {type Draft, followsClassicRules, isAlive, isHome, isNice, ownsGroup, say} from './draft.js';
 import {isPeerStable} from './peer.js';
-import {beginGiving, refusal} from './standby.js';
-
-/** A failback that was refused or cancelled is tried again after this. */
-const RETRY_MS = 1_000;
+import {theirsOf} from './peer-groups.js';
+import {beginGiving, FAILBACK_RETRY_MS, refusal} from './standby.js';
 
 export function settleMoves(draft: Draft): void {
   if (draft.state.phase !== 'stable') return;
@@ -32,16 +30,15 @@ function settleFailback(draft: Draft): void {
     state.needsFailback = false;
     return;
   }
-  const peerGroups = state.peer.groups;
-  if (state.peer.kind === 'systole' && foreign.every((group) => peerGroups[group.definition.key]?.state === 'f'))
-    return;
+  const {peer} = state;
+  if (peer.kind === 'systole' && foreign.every((group) => theirsOf(peer, group.definition.key)?.state === 'f')) return;
   if (refusal(draft) !== undefined || foreign.some((group) => group.goal === 'run' || group.goal === 'stop')) {
-    state.failbackAtMs = draft.now.monoMs + RETRY_MS;
+    state.failbackAtMs = draft.now.monoMs + FAILBACK_RETRY_MS;
     return;
   }
   state.needsFailback = false;
   say(draft, 'info', 'FAILBACK', `${state.peer.name} is back: giving its resources back (auto_failback)`);
-  beginGiving(draft, 'foreign', {isSilent: isLegacy});
+  beginGiving(draft, 'foreign', {isSilent: isLegacy, isFailback: true});
 }
 
 function offer(draft: Draft, part: Exclude<StandbyScope, 'all'>): void {
@@ -54,5 +51,5 @@ function offer(draft: Draft, part: Exclude<StandbyScope, 'all'>): void {
   if (offered[part] || !state.classic.hold[part] || refusal(draft) !== undefined) return;
   offered[part] = true;
   say(draft, 'WARN', 'OFFERING', `Resources failed here: offering ${part} resources to ${state.peer?.name ?? ''}`);
-  beginGiving(draft, part, {isSilent: false});
+  beginGiving(draft, part, {isSilent: false, isFailback: false});
 }

@@ -53,6 +53,7 @@ export function measured(draft: Draft, group: GroupState): void {
   const runs = group.resources.filter((each) => each !== 'stopped').length;
   if (runs === 0) {
     group.state = 'stopped';
+    adoptDefinition(group);
     return;
   }
   group.state = 'running';
@@ -66,6 +67,14 @@ export function measured(draft: Draft, group: GroupState): void {
       ? `Resource group ${key} is running already: it is kept`
       : `Resource group ${key} is running in part (${runs} of ${group.resources.length})`;
   say(draft, 'WARN', 'GROUP_FOUND_RUNNING', text, {group: key, running: runs});
+}
+
+/** Nothing of it runs: a changed line of haresources takes effect. */
+export function adoptDefinition(group: GroupState): void {
+  if (group.nextDefinition === undefined) return;
+  group.definition = group.nextDefinition;
+  group.nextDefinition = undefined;
+  group.resources = group.definition.resources.map(() => 'stopped');
 }
 
 /** All resources found running in the last measurement? */

@@ -6,8 +6,9 @@ import type {NodeName, NodeStatus} from '../model/cluster.js';
 import {fieldOf, type Message} from '../model/message.js';
 import {readBeacon} from './beacon.js';
 import {becomeClassic} from './classic.js';
-import {type Draft, isAlive, isNice, nextId, say, send} from './draft.js';
+import {currentHold, type Draft, isAlive, isNice, nextId, ownsGroup, say, send} from './draft.js';
 import {suspectConflict} from './legacy.js';
+import {isClaimSeen, theirsOf} from './peer-groups.js';
 import {mayBeShared} from './sharing.js';
 import {cancelStandby} from './standby.js';
 import type {Peer} from './state.js';
@@ -34,6 +35,7 @@ function unknownHoldings() {
     phase: 'w',
     configHash: '',
     isGiving: false,
+    seenIncarnation: '',
     groups: {},
     hold: 'none',
     isStable: false,
@@ -56,6 +58,10 @@ export function nodeChanged(draft: Draft, event: NodeChanged): void {
   if (!isAliveStatus(before) && isAliveStatus(event.status)) peerAppeared(draft, peer);
 }
 
+function forgetPeer(peer: Peer): void {
+  Object.assign(peer, {kind: 'unknown', hasLeft: false, cleared: 'no', fence: undefined, ...unknownHoldings()});
+}
+
 function isAliveStatus(status: NodeStatus): boolean {
   return status === 'up' || status === 'active';
 }
@@ -64,6 +70,10 @@ function peerAppeared(draft: Draft, peer: Peer): void {
   peer.wasHeard = true;
   peer.cleared = 'no';
   peer.fence = undefined;
+  // What it said before its silence is old; its next status, which follows, says what is.
+  peer.version = 0;
+  // After its goodbye only a new life speaks, even when our own messaging, itself new, cannot tell.
+  if (peer.hasLeft) forgetPeer(peer);
   say(draft, 'info', 'PEER_ALIVE', `Node ${peer.name} is alive: waiting to hear what it owns`, {node: peer.name});
 }
 
@@ -72,7 +82,7 @@ export function nodeRestarted(draft: Draft, node: NodeName): void {
   if (peer?.name !== node) return;
   // Without fencing its former life may have ended long after we had called it dead.
   if (!peer.hasLeft && draft.state.config.ha.stonith === undefined) mayBeShared(draft);
-  Object.assign(peer, {kind: 'unknown', hasLeft: false, cleared: 'no', fence: undefined, ...unknownHoldings()});
+  forgetPeer(peer);
   classic.offered = {local: false, foreign: false};
   cancelStandby(draft, `${node} was restarted`);
   for (const group of groups) group.granted = undefined;
@@ -95,7 +105,7 @@ export function nodeReturned(draft: Draft, node: NodeName): void {
 export function peerDied(draft: Draft, peer: Peer): void {
   const {state} = draft;
   cancelStandby(draft, `${peer.name} died`);
-  const mayOwn = mayOwnSomething(draft, peer);
+  const isHarmless = peer.hasLeft || (!mayOwnSomething(draft, peer) && knowsAnOwner(draft, peer));
   for (const group of state.groups) {
     group.granted = undefined;
     // Circumstances changed: this node may be the only one left.
@@ -104,9 +114,14 @@ export function peerDied(draft: Draft, peer: Peer): void {
   state.needsFailback = true;
   peer.isStable = false;
   peer.conflictSinceMs = undefined;
-  if (peer.hasLeft || !mayOwn) return declareHarmless(draft, peer);
+  if (isHarmless) return declareHarmless(draft, peer);
   if (state.config.ha.stonith !== undefined) return fence(draft, peer, 0);
+  declareUnprotected(draft, peer);
+}
+
+function declareUnprotected(draft: Draft, peer: Peer): void {
   peer.cleared = 'yes';
+  peer.fence = undefined;
   say(draft, 'WARN', 'NO_STONITH', 'No STONITH device configured.', {node: peer.name});
   say(draft, 'WARN', 'UNPROTECTED', 'Shared disks are not protected.');
   announceFencing(draft, peer, 'n_stnth');
@@ -135,6 +150,15 @@ function mayOwnSomething(draft: Draft, peer: Peer): boolean {
   // In legacy mode a real peer never says what it holds.
   if (peer.kind === 'classic') return !isNice(draft) || peer.hold !== 'none' || peer.releasing !== 'none';
   return Object.values(peer.groups).some((group) => 'usrpbi'.includes(group.state));
+}
+
+/**
+ * Who owned nothing may still live and start what nobody owned, if it takes us for dead and harmless too. It cannot when
+ * it knows that we own something, for then it has to fence us first.
+ */
+function knowsAnOwner(draft: Draft, peer: Peer): boolean {
+  if (peer.kind === 'classic') return currentHold(draft) !== 'none';
+  return draft.state.groups.some((group) => ownsGroup(group) && isClaimSeen(draft, group, peer));
 }
 
 function announceFencing(draft: Draft, peer: Peer, result: string): void {
@@ -171,6 +195,8 @@ export function fencingFinished(
 export function retryFencing(draft: Draft): void {
   const {peer} = draft.state;
   if (peer?.cleared !== 'fencing' || peer.fence === undefined || peer.fence.id !== undefined) return;
+  // Taken out of ha.cf, by an operator who knows: the attempt under way was awaited.
+  if (draft.state.config.ha.stonith === undefined) return declareUnprotected(draft, peer);
   if (draft.now.monoMs >= peer.fence.retryAtMs) fence(draft, peer, peer.fence.tries);
 }
 
@@ -180,6 +206,8 @@ export function heardStatus(draft: Draft, peer: Peer, message: Message): void {
   if (beacon === undefined) {
     // Systole without a beacon yet: what it owns stays unknown, which counts as owning.
     const isSystole = fieldOf(message, 'sysv') !== undefined;
+    // A restart that our messaging, itself new, could not notice: the machine runs the original Heartbeat now.
+    if (!isSystole && peer.kind === 'systole') forgetPeer(peer);
     if (isSystole || peer.kind !== 'unknown' || fieldOf(message, 'st') !== 'active') return;
     peer.kind = 'classic';
     say(draft, 'info', 'PEER_CLASSIC', `Node ${peer.name} runs the original Heartbeat: its rules are kept`);
@@ -203,20 +231,22 @@ function compareConfiguration(draft: Draft, peer: Peer, theirs: string): void {
   say(draft, 'ERROR', 'HARESOURCES_DIFFER', text, {node: peer.name});
 }
 
-/** A grant ends when the peer took it, gave up on it, or started a new life without knowing of it. */
+/** A grant ends when the peer took it or gave up on it, and is forgotten when the peer knows that it is over. */
 function settleGrants(draft: Draft, peer: Peer): void {
   for (const group of draft.state.groups) {
-    const theirs = peer.groups[group.definition.key]?.state;
-    if (group.granted === undefined) continue;
-    const isNewLife = group.granted.incarnation !== peer.incarnation;
-    if (isNewLife || theirs === undefined || 'srf'.includes(theirs)) group.granted = undefined;
+    const {granted} = group;
+    if (granted === undefined) continue;
+    const theirs = theirsOf(peer, group.definition.key)?.state ?? 'n';
+    const isKnown = group.claim > granted.claim && isClaimSeen(draft, group, peer);
+    if ('srfn'.includes(theirs) || (granted.isWithdrawn && isKnown)) group.granted = undefined;
+    else if (granted.incarnation !== peer.incarnation) granted.isWithdrawn = true;
   }
 }
 
 /** The peer lives and did not take what was granted for long: it can be claimed again (by acknowledgement). */
 export function expireGrants(draft: Draft): void {
-  for (const group of draft.state.groups) {
-    if (group.granted !== undefined && draft.now.monoMs >= group.granted.untilMs) group.granted = undefined;
+  for (const {granted} of draft.state.groups) {
+    if (granted !== undefined && draft.now.monoMs >= granted.untilMs) granted.isWithdrawn = true;
   }
 }
 
@@ -236,5 +266,5 @@ export function peerLeft(draft: Draft, peer: Peer): void {
 export function isPeerStable(draft: Draft): boolean {
   const {peer} = draft.state;
   if (!isAlive(peer) || peer.hasLeft) return false;
-  return peer.kind === 'systole' ? peer.phase === 's' : peer.isStable;
+  return peer.kind === 'systole' ? peer.version > 0 && peer.phase === 's' : peer.isStable;
 }

@@ -4,14 +4,12 @@
 // acknowledged the claim.
 
 import {classicPlacement, classicRelease} from './classic.js';
-import {type Draft, followsClassicRules, isAlive, isHome, isNice, ownsGroup, say} from './draft.js';
+import {type Draft, followsClassicRules, isAlive, isGranted, isHome, isNice, ownsGroup, say} from './draft.js';
 import {setGoal} from './goals.js';
 import {isWhole} from './outcomes.js';
+import {isClaimSeen, nextClaim, OWNING, theirsOf, wordOf} from './peer-groups.js';
 import {inScope} from './scope.js';
 import type {GroupState, Peer, PeerGroup, Placement} from './state.js';
-
-/** States in which something of the group may run on the peer. */
-const OWNING = 'usrpb';
 
 export function placeGroups(draft: Draft): void {
   for (const group of draft.state.groups) {
@@ -40,12 +38,12 @@ function isGivenAway(draft: Draft, group: GroupState): boolean {
 /** Both run it: the higher claim keeps it, for its owner was told last by clients and data; a tie goes home. */
 function yields(draft: Draft, group: GroupState): boolean {
   const {peer} = draft.state;
-  const theirs = isAlive(peer) && peer.kind === 'systole' ? peer.groups[group.definition.key] : undefined;
+  const theirs = isHeard(peer) && !peer.hasLeft ? theirsOf(peer, group.definition.key) : undefined;
   if (peer === undefined || theirs === undefined || !'srb'.includes(theirs.state)) {
     group.isConflicting = false;
     return false;
   }
-  const isMine = group.claim > theirs.claim || (group.claim === theirs.claim && isPreferred(draft, group, peer));
+  const isMine = group.claim > theirs.claim || (group.claim === theirs.claim && isPreferred(draft, group, theirs));
   if (!group.isConflicting) {
     group.isConflicting = true;
     const whose = isHome(draft, group) ? 'our' : 'foreign';
@@ -56,25 +54,32 @@ function yields(draft: Draft, group: GroupState): boolean {
   return !isMine;
 }
 
-function isPreferred(draft: Draft, group: GroupState, peer: Peer): boolean {
-  if (isHome(draft, group)) return true;
-  return group.definition.home !== peer.name && draft.state.self < peer.name;
+/** A living Systole peer, and what is known of it is new. */
+function isHeard(peer: Peer | undefined): peer is Peer {
+  return isAlive(peer) && peer.kind === 'systole' && peer.version > 0;
+}
+
+/** The home node goes first. Where both or none take themselves for it (their files differ), the names decide. */
+function isPreferred(draft: Draft, group: GroupState, theirs: PeerGroup | undefined): boolean {
+  const isOurs = isHome(draft, group);
+  if (isOurs !== (theirs?.isHome ?? false)) return isOurs;
+  return draft.state.self < (draft.state.peer?.name ?? '');
 }
 
 function placeUnowned(draft: Draft, group: GroupState): void {
   if (group.goal !== 'idle') return;
   const placement = placementOf(draft, group);
-  const theirs = draft.state.peer?.groups[group.definition.key];
+  const theirs = theirsOf(draft.state.peer, group.definition.key);
   if (placement.act === 'start') return begin(draft, group, theirs);
   if (placement.act === 'claim' && !group.intends) {
     group.intends = true;
-    group.claim = Math.max(group.claim, theirs?.claim ?? 0, theirs?.seen ?? 0) + 1;
+    group.claim = nextClaim(draft, theirs);
   }
   if (placement.act === 'withdraw') group.intends = false;
 }
 
 function begin(draft: Draft, group: GroupState, theirs: PeerGroup | undefined): void {
-  if (!group.intends) group.claim = Math.max(group.claim, theirs?.claim ?? 0, theirs?.seen ?? 0) + 1;
+  if (!group.intends) group.claim = nextClaim(draft, theirs);
   group.intends = false;
   group.granted = undefined;
   group.isFailed = false;
@@ -99,29 +104,37 @@ export function placementOf(draft: Draft, group: GroupState): Placement {
     );
   }
   if (peer.kind === 'classic') return classicPlacement(draft, group);
-  if (peer.kind === 'unknown') return waits(group, `waiting to hear what ${peer.name} owns`);
+  if (peer.kind === 'unknown' || peer.version === 0) return waits(group, `waiting to hear what ${peer.name} owns`);
   return besideSystole(draft, group, peer);
 }
 
 function besideSystole(draft: Draft, group: GroupState, peer: Peer): Placement {
-  const theirs = peer.groups[group.definition.key];
-  // A group that the peer's haresources does not have cannot start there.
-  if (theirs === undefined) return retryOrWait(draft, group);
-  if (OWNING.includes(theirs.state)) return waits(group, `it is on ${peer.name}`);
-  if (peer.phase === 'l') return retryOrWait(draft, group);
-  if (theirs.state === 'g') return {act: 'start'};
-  if (group.granted !== undefined) return waits(group, `it was given to ${peer.name}`);
-  const turn = turnOf(draft, group, peer, theirs);
+  const theirs = theirsOf(peer, group.definition.key);
+  if (theirs !== undefined && OWNING.includes(theirs.state)) return waits(group, `it is on ${peer.name}`);
+  if (peer.phase === 'l' || theirs?.state === 'g') return retryOrWait(draft, group);
+  if (isGranted(group)) return waits(group, `it was given to ${peer.name}`);
+  const turn =
+    theirs === undefined || theirs.state === 'n' ? loneTurn(draft, group, peer) : turnOf(draft, group, peer, theirs);
   if (turn !== 'mine') return waits(group, turn);
-  if (theirs.state === 'i' && !isPreferred(draft, group, peer))
-    return waits(group, `${peer.name} is about to start it`);
-  if (group.intends && theirs.seen >= group.claim && theirs.state !== 'i') return {act: 'start'};
-  return {act: 'claim'};
+  if (theirs?.state === 'i') {
+    return isPreferred(draft, group, theirs) ? {act: 'claim'} : waits(group, `${peer.name} is about to start it`);
+  }
+  return group.intends && isClaimSeen(draft, group, peer) ? {act: 'start'} : {act: 'claim'};
+}
+
+/** The peer does not have the group, so it is always our turn, unless the peer runs it by its old name. */
+function loneTurn(draft: Draft, group: GroupState, peer: Peer): 'mine' | string {
+  if (group.isFailed && !isRetryDue(draft, group)) return failedReason(group);
+  const words = new Set(draft.state.groups.map((each) => wordOf(each.definition.key)));
+  const stranger = Object.entries(peer.groups).find(([word, {state}]) => OWNING.includes(state) && !words.has(word));
+  return stranger === undefined
+    ? 'mine'
+    : `haresources differ: ${peer.name} runs ${stranger[0]}, which is not known here`;
 }
 
 /** Whose turn it is to start an unowned group when both nodes live: who has not failed, then the home node. */
 function turnOf(draft: Draft, group: GroupState, peer: Peer, theirs: PeerGroup): 'mine' | string {
-  const preferred = isPreferred(draft, group, peer);
+  const preferred = isPreferred(draft, group, theirs);
   const hasPeerFailed = theirs.state === 'f';
   if (!group.isFailed) {
     return hasPeerFailed || preferred ? 'mine' : `${peer.name} is its home and has not started it yet`;

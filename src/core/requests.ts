@@ -53,7 +53,7 @@ function standby(draft: Draft, id: number, scope: StandbyScope): ControlReply | 
   const refused = requestRefusal(draft);
   if (refused !== undefined) return refused;
   const names = givableGroups(draft, scope).map((group) => group.definition.key);
-  beginGiving(draft, scope, {isSilent: false});
+  beginGiving(draft, scope, {isSilent: false, isFailback: false});
   const {peer} = draft.state;
   // A real peer answers within half a second when it can and never when it cannot; the client need not wait for that.
   if (peer?.kind !== 'systole')

@@ -3,12 +3,13 @@
 
 import {updateBeacon} from './beacon.js';
 import {classicDeadlines, isMeasuring, settleClassic} from './classic.js';
-import {type Draft, followsClassicRules, isAlive, isNice, ownsGroup} from './draft.js';
+import {type Draft, followsClassicRules, isAlive, isGranted, isNice, ownsGroup} from './draft.js';
 import {setGoal} from './goals.js';
 import {settleLeaving} from './leave.js';
 import {requestOwnGroups, settleIpResponses, settleLegacyConflict} from './legacy.js';
 import {settleMoves} from './moves.js';
 import {expireGrants, retryFencing} from './peer.js';
+import {theirsOf} from './peer-groups.js';
 import {placeGroups} from './placement.js';
 import {reportChanges} from './reports.js';
 import {expireRequests} from './requests.js';
@@ -52,7 +53,7 @@ export function settle(draft: Draft): void {
 function signature(draft: Draft): string {
   const {state} = draft;
   const groups = state.groups.map((group) =>
-    [group.state, group.goal, group.cursor, group.job?.id, group.intends, group.granted !== undefined].join(),
+    [group.state, group.goal, group.cursor, group.job?.id, group.intends, isGranted(group)].join(),
   );
   return [draft.effects.length, state.phase, state.standby?.step, ...groups].join(';');
 }
@@ -77,7 +78,7 @@ function forgetOldFailures(draft: Draft): void {
   const {peer} = draft.state;
   for (const group of draft.state.groups) {
     if (group.state !== 'failed' || (group.retryAtMs ?? 0) > draft.now.monoMs) continue;
-    const theirs = peer?.groups[group.definition.key]?.state ?? '0';
+    const theirs = theirsOf(peer, group.definition.key)?.state ?? '0';
     if (!isAlive(peer) || !'sr'.includes(theirs)) continue;
     group.isFailed = false;
     group.state = 'stopped';

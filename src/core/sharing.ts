@@ -6,6 +6,7 @@
 import {includesHold} from '../model/cluster.js';
 import {classOf, type Draft, isAlive, isNice, ownsGroup, say} from './draft.js';
 import {setGoal} from './goals.js';
+import {theirsOf} from './peer-groups.js';
 import type {GroupState, Peer} from './state.js';
 
 const ANNOUNCERS = ['IPaddr', 'IPaddr2', 'IPv6addr', 'SendArp'];
@@ -53,7 +54,7 @@ function runsOnPeer(draft: Draft, group: GroupState, peer: Peer): 'yes' | 'no' |
   if (peer.kind === 'classic') return runsOnClassic(draft, group, peer);
   // Version 0: nothing was heard since it returned.
   if (peer.kind === 'unknown' || peer.version === 0) return 'unknown';
-  const theirs = peer.groups[group.definition.key]?.state ?? '0';
+  const theirs = theirsOf(peer, group.definition.key)?.state ?? '0';
   if (theirs === 'u') return 'unknown';
   return 'srpb'.includes(theirs) ? 'yes' : 'no';
 }

@@ -6,8 +6,20 @@ import type {StandbyScope} from '../model/cluster.js';
 import type {ControlReply} from '../model/control.js';
 import {fieldOf, type Message} from '../model/message.js';
 import {isMeasuring} from './classic.js';
-import {classOf, currentHold, type Draft, followsClassicRules, isAlive, isNice, ownsGroup, say, send} from './draft.js';
+import {
+  classOf,
+  currentHold,
+  type Draft,
+  followsClassicRules,
+  isAlive,
+  isGranted,
+  isNice,
+  ownsGroup,
+  say,
+  send,
+} from './draft.js';
 import {setGoal} from './goals.js';
+import {OWNING, theirsOf} from './peer-groups.js';
 import {sendHold} from './reports.js';
 import {inScope, readScope} from './scope.js';
 import type {GroupState, Peer, Standby} from './state.js';
@@ -18,6 +30,8 @@ const STEP_MS = 3_600_000;
 const GRANT_MS = 30_000;
 /** How often a taker looks whether a Systole giver still gives: it may have cancelled while this node was paused. */
 const LOOK_MS = 2_000;
+/** A failback that was refused or cancelled is tried again after this. */
+export const FAILBACK_RETRY_MS = 1_000;
 
 /** Why a move cannot begin now; undefined: it can. */
 export function refusal(draft: Draft): Extract<ControlReply, {ok: false}> | undefined {
@@ -32,7 +46,7 @@ export function refusal(draft: Draft): Extract<ControlReply, {ok: false}> | unde
   if (state.phase !== 'stable' || isMeasuring(draft)) {
     return no('IN_FLUX', 'local resources in flux', 'wait until systole status shows this node stable');
   }
-  const isStable = peer.kind === 'systole' ? peer.phase === 's' : peer.isStable || !isNice(draft);
+  const isStable = peer.kind === 'systole' ? peer.version > 0 && peer.phase === 's' : peer.isStable || !isNice(draft);
   if (!isStable) return no('PEER_IN_FLUX', 'Other side is in flux.', 'wait until the other node is stable');
   return undefined;
 }
@@ -45,7 +59,11 @@ export function requestRefusal(draft: Draft): Extract<ControlReply, {ok: false}>
 }
 
 /** Begins to give; the caller has checked refusal(). */
-export function beginGiving(draft: Draft, scope: StandbyScope, options: {readonly isSilent: boolean}): void {
+export function beginGiving(
+  draft: Draft,
+  scope: StandbyScope,
+  options: {readonly isSilent: boolean; readonly isFailback: boolean},
+): void {
   const {state, now} = draft;
   const standby: Standby = {
     role: 'giver',
@@ -53,7 +71,7 @@ export function beginGiving(draft: Draft, scope: StandbyScope, options: {readonl
     step: 'asked',
     untilMs: now.monoMs + ASK_MS,
     keys: [],
-    isSilent: options.isSilent,
+    ...options,
   };
   state.standby = standby;
   say(draft, 'info', 'STANDBY', `${state.self} wants to go standby [${scope}]`);
@@ -98,7 +116,7 @@ function heardMe(draft: Draft, peer: Peer, scope: StandbyScope): void {
     return;
   }
   const untilMs = draft.now.monoMs + (peer.kind === 'systole' ? LOOK_MS : STEP_MS);
-  draft.state.standby = {role: 'taker', scope, step: 'waiting', untilMs, keys: [], isSilent: false};
+  draft.state.standby = {role: 'taker', scope, step: 'waiting', untilMs, keys: [], isSilent: false, isFailback: false};
   for (const group of draft.state.groups) {
     if (inScope(draft, group, {role: 'taker', scope}) && group.state === 'failed') forgive(group);
   }
@@ -120,7 +138,7 @@ export function heardRefusal(draft: Draft, message: Message): void {
   const reply = {ok: false, code, text: `the other node refuses: ${text}`, hint: ''} as const;
   answerPending(draft, 'takeover', reply);
   if (draft.state.standby?.step !== 'asked') return;
-  draft.state.standby = undefined;
+  abandon(draft);
   answerPending(draft, 'standby', reply);
 }
 
@@ -176,7 +194,7 @@ function settleReleasing(draft: Draft, standby: Standby): void {
   const groups = state.groups.filter((group) => standby.keys.includes(group.definition.key));
   const isClassic = followsClassicRules(draft);
   for (const group of groups) {
-    if (ownsGroup(group) || group.granted !== undefined || isClassic) continue;
+    if (ownsGroup(group) || isGranted(group) || isClassic) continue;
     if (standby.keys.includes(group.definition.key)) grant(draft, group);
   }
   // A blocked group: a real giver has no way back, so it is tried on; otherwise the rest of the move goes on without it.
@@ -189,7 +207,8 @@ function settleReleasing(draft: Draft, standby: Standby): void {
 function grant(draft: Draft, group: GroupState): void {
   const {peer} = draft.state;
   if (peer === undefined) return;
-  group.granted = {incarnation: peer.incarnation, untilMs: draft.now.monoMs + GRANT_MS};
+  const {incarnation} = peer;
+  group.granted = {incarnation, untilMs: draft.now.monoMs + GRANT_MS, claim: group.claim, isWithdrawn: false};
 }
 
 function takeBack(draft: Draft, group: GroupState): void {
@@ -213,15 +232,22 @@ function finishReleasing(draft: Draft, standby: Standby, isClassic: boolean): vo
   sendHold(draft, {isStable: false, info: 'standby'});
   send(draft, {t: 'ask_resources', rsc_hold: standby.scope, info: 'done'});
   standby.step = 'acquiring';
-  standby.untilMs = draft.now.monoMs + STEP_MS;
+  // Nothing was given: nothing but the answer is awaited.
+  standby.untilMs = draft.now.monoMs + (standby.keys.length === 0 && !isClassic ? ASK_MS : STEP_MS);
 }
 
 /** A Systole taker's beacon says more than its `done`. */
 function settleAcquiring(draft: Draft, standby: Standby): void {
   const {peer} = draft.state;
   if (peer?.kind !== 'systole') return;
-  const isTaken = standby.keys.every((key) => 'rf'.includes(peer.groups[key]?.state ?? 'f'));
-  if (isTaken && standby.keys.length > 0) completed(draft, standby);
+  const isSettled = (key: string): boolean => {
+    const state = theirsOf(peer, key)?.state ?? 'n';
+    if ('rfn'.includes(state)) return true;
+    // Not taken although it lives: the grant ran out.
+    const group = draft.state.groups.find((each) => each.definition.key === key);
+    return !OWNING.includes(state) && (group === undefined || !isGranted(group));
+  };
+  if (standby.keys.length > 0 && standby.keys.every(isSettled)) completed(draft, standby);
 }
 
 function settleTaking(draft: Draft, standby: Standby): void {
@@ -239,7 +265,7 @@ function settleTaking(draft: Draft, standby: Standby): void {
 
 function isStillToStart(draft: Draft, group: GroupState): boolean {
   if (followsClassicRules(draft)) return draft.state.classic.hold[classOf(draft, group)];
-  return draft.state.peer?.groups[group.definition.key]?.state === 'g';
+  return theirsOf(draft.state.peer, group.definition.key)?.state === 'g';
 }
 
 function expire(draft: Draft, standby: Standby): void {
@@ -251,8 +277,18 @@ function expire(draft: Draft, standby: Standby): void {
   }
   const text = 'No reply to standby request.  Standby request cancelled.';
   say(draft, 'WARN', 'STANDBY_CANCELLED', text, {step: standby.step, hold: currentHold(draft)});
-  draft.state.standby = undefined;
+  abandon(draft);
   answerPending(draft, 'standby', {ok: false, code: 'NO_REPLY', text});
+}
+
+/** Ends a move without success. */
+function abandon(draft: Draft): void {
+  const {state} = draft;
+  if (state.standby?.isFailback) {
+    state.needsFailback = true;
+    state.failbackAtMs = draft.now.monoMs + FAILBACK_RETRY_MS;
+  }
+  state.standby = undefined;
 }
 
 /** Groups already stopped are free again: whoever's turn it is starts them. */
@@ -262,6 +298,6 @@ export function cancelStandby(draft: Draft, why: string): void {
   answerPending(draft, 'standby', reply);
   answerPending(draft, 'takeover', reply);
   if (standby === undefined) return;
-  draft.state.standby = undefined;
+  abandon(draft);
   say(draft, 'WARN', 'STANDBY_CANCELLED', `Cancelling pending standby operation: ${why}`);
 }

@@ -12,12 +12,16 @@ import {heardStatus, newPeer, peerDied} from './peer.js';
 import {sendHold} from './reports.js';
 import type {GroupState, ManagerState} from './state.js';
 
+/** Of a group that was found running: 0 is what a peer has seen that has seen nothing. */
+const FIRST_CLAIM = 1;
+
 export function initialState(config: ClusterConfig, now: Now): ManagerState {
   const partner = partnerOf(config);
   return {
     config,
     self: config.ha.node,
-    incarnation: Math.floor(now.wallMs).toString(16),
+    // The second part never repeats while the machine runs, whatever becomes of the wall clock.
+    incarnation: `${Math.floor(now.wallMs).toString(16)}-${Math.floor(now.monoMs).toString(16)}`,
     generation: 0,
     isMessagingReady: false,
     isCommUp: false,
@@ -41,6 +45,7 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     steppedMs: now.monoMs,
     leaseAtMs: 0,
     beacon: {text: '', version: 0},
+    newestClaim: FIRST_CLAIM,
     reported: '',
     exitAtMs: undefined,
   };
@@ -66,7 +71,7 @@ export function groupOf(definition: ResourceGroup): GroupState {
     attempts: 0,
     pauseUntilMs: undefined,
     sinceMs: 0,
-    claim: 0,
+    claim: FIRST_CLAIM,
     intends: false,
     granted: undefined,
     isFailed: false,
@@ -150,7 +155,9 @@ export function configChanged(draft: Draft, config: ClusterConfig): void {
   state.config = config;
   const kept = state.groups.map((group) => changed(draft, group, config));
   const known = new Set(kept.map((group) => group.definition.key));
-  const added = config.groups.filter((group) => !known.has(group.key)).map(groupOf);
+  const added = config.groups
+    .filter((group) => !known.has(group.key))
+    .map((group) => ({...groupOf(group), claim: state.newestClaim}));
   state.groups = [...kept, ...added];
   const names = added.map((group) => group.definition.key).join(', ');
   say(draft, 'info', 'CONFIG_CHANGED', `Configuration re-read${names === '' ? '' : `; new groups: ${names}`}`);
@@ -166,7 +173,9 @@ function changed(draft: Draft, group: GroupState, config: ClusterConfig): GroupS
   }
   group.isRemoved = false;
   const isSame = JSON.stringify(next.resources) === JSON.stringify(group.definition.resources);
-  if (isSame || !ownsGroup(group)) return {...group, definition: next, resources: resourcesFor(group, isSame, next)};
+  if (isSame || !ownsGroup(group)) {
+    return {...group, definition: next, nextDefinition: undefined, resources: resourcesFor(group, isSame, next)};
+  }
   const text = `Group ${next.key} changed in haresources: this takes effect when it is stopped here`;
   say(draft, 'WARN', 'GROUP_CHANGED', text, {group: next.key});
   group.nextDefinition = next;

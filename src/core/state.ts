@@ -52,7 +52,7 @@ export interface GroupState {
   /** Announced, waiting for the peer's acknowledgement. */
   intends: boolean;
   /** Stopped here in the peer's favour. */
-  granted: {incarnation: string; untilMs: number} | undefined;
+  granted: Grant | undefined;
   /** A start failed here; not tried again before retryAtMs unless circumstances change. */
   isFailed: boolean;
   failCount: number;
@@ -75,14 +75,29 @@ export interface GroupState {
   isShared: boolean;
 }
 
+export interface Grant {
+  /** Life of the peer's manager that it was given to. */
+  incarnation: string;
+  untilMs: number;
+  /** The newest claim here when it was given: a peer that has seen a higher one knows that the grant is over. */
+  claim: number;
+  /** Over, but the peer may not know it yet: if it dies, it may have started the group. */
+  isWithdrawn: boolean;
+}
+
 /** What a Systole peer says of one group in its beacon. */
 export interface PeerGroup {
-  /** u unknown, 0 stopped, i intends, s starting, r running, p stopping, f failed, b blocked, g granted to us. */
+  /**
+   * u unknown, 0 stopped, i intends, s starting, r running, p stopping, f failed, b blocked, g granted to us, n not in
+   * its haresources.
+   */
   state: string;
   claim: number;
   /** The newest claim of ours that it has seen. */
   seen: number;
   fails: number;
+  /** It takes itself for the home of the group; the files of two nodes may differ. */
+  isHome: boolean;
 }
 
 export interface Peer {
@@ -97,10 +112,14 @@ export interface Peer {
   fence: {id: number | undefined; retryAtMs: number; tries: number} | undefined;
   /** Systole peers: from the beacon. */
   incarnation: string;
+  /** 0: nothing was heard since it appeared or returned; what is known of it is old. */
   version: number;
   phase: string;
   configHash: string;
   isGiving: boolean;
+  /** The life of our manager whose beacon it has seen last. */
+  seenIncarnation: string;
+  /** By the word of the group's key (peer-groups.ts). */
   groups: Record<string, PeerGroup>;
   /** The last `resource` report. */
   hold: Hold;
@@ -133,6 +152,8 @@ export interface Standby {
   keys: string[];
   /** Without ask_resources on the wire (legacy mode). */
   isSilent: boolean;
+  /** An automatic failback: begun again when it ends without success. */
+  isFailback: boolean;
 }
 
 export interface PendingRequest {
@@ -169,6 +190,8 @@ export interface ManagerState {
   steppedMs: number;
   leaseAtMs: number;
   beacon: {text: string; version: number};
+  /** The highest claim of this life of the manager, or known from the peer. */
+  newestClaim: number;
   /** Last hold and stability sent in a `resource` report. */
   reported: string;
   /** When the process ends even if messaging never confirms its own end. */

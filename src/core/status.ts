@@ -4,6 +4,7 @@ import type {Hold} from '../model/cluster.js';
 import type {ClusterStatus, GroupStateWord, GroupStatus, ResourceStatus} from '../model/control.js';
 import {currentHold, type Draft, isAlive, isQuiet, ownsGroup} from './draft.js';
 import {isPeerStable} from './peer.js';
+import {theirsOf} from './peer-groups.js';
 import {placementOf} from './placement.js';
 import type {GroupState} from './state.js';
 
@@ -67,7 +68,7 @@ function ownerOf(draft: Draft, group: GroupState): string | undefined {
   const {peer} = state;
   if (!isAlive(peer) || peer.hasLeft) return undefined;
   if (peer.kind === 'systole')
-    return 'srpb'.includes(peer.groups[group.definition.key]?.state ?? '0') ? peer.name : undefined;
+    return 'srpb'.includes(theirsOf(peer, group.definition.key)?.state ?? '0') ? peer.name : undefined;
   // A real peer reports classes, not groups; what it says is belief.
   const isTheirs = group.definition.home === peer.name ? ['local', 'all'] : ['foreign', 'all'];
   return isTheirs.includes(peer.hold) ? peer.name : undefined;
@@ -88,7 +89,7 @@ const WORDS: Readonly<Record<string, GroupStateWord>> = {
 function peerState(draft: Draft, group: GroupState): GroupStateWord | undefined {
   const {peer} = draft.state;
   if (!isAlive(peer) || peer.kind !== 'systole') return undefined;
-  return WORDS[peer.groups[group.definition.key]?.state ?? ''];
+  return WORDS[theirsOf(peer, group.definition.key)?.state ?? ''];
 }
 
 function activityOf(draft: Draft, group: GroupState): string | undefined {

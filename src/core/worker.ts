@@ -5,9 +5,9 @@ import {timeoutOf} from '../model/config.js';
 import {judge, type ResourceAction, type ResourceExit, type Verdict} from '../model/resource.js';
 import {unreachable} from '../model/unreachable.js';
 import {assert} from './assert.js';
-import {type Draft, nextId, say} from './draft.js';
+import {type Draft, nextId, ownsGroup, say} from './draft.js';
 import {scheduleMonitor} from './goals.js';
-import {giveUp, measured, monitored, stopFailed} from './outcomes.js';
+import {adoptDefinition, giveUp, measured, monitored, stopFailed} from './outcomes.js';
 import {isAnnouncer} from './sharing.js';
 import type {GroupState} from './state.js';
 
@@ -25,9 +25,17 @@ function advance(draft: Draft, group: GroupState): void {
     if (draft.now.monoMs < group.pauseUntilMs) return;
     group.pauseUntilMs = undefined;
   }
+  if (group.goal === 'measure' && isPredecessorLeft(draft, group)) return;
   if (group.goal === 'announce') skipSilent(group);
   if (isFinished(group)) return finish(draft, group);
   runScript(draft, group, nextAction(draft, group));
+}
+
+/** A group under a new name: what it shares with the one that goes is measured when that one is gone. */
+function isPredecessorLeft(draft: Draft, group: GroupState): boolean {
+  const words = group.definition.resources.map((each) => each.word);
+  const shares = (other: GroupState) => other.definition.resources.some((each) => words.includes(each.word));
+  return draft.state.groups.some((other) => other.isRemoved && ownsGroup(other) && other !== group && shares(other));
 }
 
 /** An announcement concerns the agents of addresses only. */
@@ -191,11 +199,7 @@ function stopped(draft: Draft, group: GroupState): void {
   const tookMs = Math.round(draft.now.monoMs - group.sinceMs);
   group.state = group.isFailed ? 'failed' : 'stopped';
   group.monitorAtMs = undefined;
-  if (group.nextDefinition !== undefined) {
-    group.definition = group.nextDefinition;
-    group.nextDefinition = undefined;
-    group.resources = group.definition.resources.map(() => 'stopped');
-  }
+  adoptDefinition(group);
   const text = `Resource group ${group.definition.key} is stopped, ${tookMs} ms`;
   say(draft, 'info', 'GROUP_STOPPED', text, {group: group.definition.key, tookMs});
 }

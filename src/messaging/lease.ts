@@ -3,7 +3,7 @@
 // peer a second owner (docs/adr/0003). Too many losses: the runtime stops everything here instead.
 
 import type {ClusterView} from '../model/channel.js';
-import type {Message} from '../model/message.js';
+import {fieldOf, type Message} from '../model/message.js';
 import {type MessagingState, NEVER, type NodeRecord} from './state.js';
 import {change, record, tell, type Work} from './work.js';
 
@@ -21,6 +21,8 @@ export function managerConnected(work: Work): void {
   if (!isStopping(work.state)) change(work, {leaseUntilMs: work.now.monoMs + FIRST_LEASE_MS});
   tellReady(work);
   for (const {from, message, atMs} of pending) {
+    // The newest status of each node is in `ready` already; an older one, of a former life perhaps, is no news.
+    if (fieldOf(message, 't') === 'status') continue;
     if (work.now.monoMs - atMs <= PENDING_AGE_MAX_MS) tell(work, {type: 'message-received', from, message});
   }
 }

@@ -11,7 +11,7 @@ import {creditedMs, wantsSecondLook} from './doubt.js';
 import {judgeLinks, linkHeard} from './links.js';
 import {forget} from './sequence.js';
 import {type NodeRecord, nodeOf, UNTRACKED} from './state.js';
-import {changeNode, deliver, record, tell, type Work} from './work.js';
+import {change, changeNode, deliver, record, tell, type Work} from './work.js';
 
 /** A peer can ask us to wait for it this long and no longer. */
 const DT_MAX_MS = 3_600_000;
@@ -29,6 +29,8 @@ export function nodeRestarted(work: Work, node: NodeRecord, generation: number):
     record(work, 'WARN', 'NODE_RESTARTED', `Heartbeat restart on node ${node.name}`, {node: node.name, generation});
     tell(work, {type: 'node-restarted', node: node.name});
   }
+  // Above all its goodbye: a manager that is told it after the restart would take the new life for gone.
+  change(work, {pending: work.state.pending.filter((each) => each.from !== node.name)});
   const fresh = {generation, statusSeq: 0, floor: 0, tracking: UNTRACKED, acked: 0, ackBase: work.state.highest};
   changeNode(work, node.name, {...fresh, lastStatus: null, lastReport: null});
 }

@@ -1,6 +1,7 @@
 // Makes the peer harmless through a STONITH device: cluster-glue's external plugins, called as `PLUGIN reset NODE` with their
 // parameters in the environment (resource-engine.md 5.4). Promises: one verdict per request within a bounded time, ok only
-// when the plugin exited 0; the same node is never reset twice at once; parameters (passwords) never reach the log.
+// when the plugin exited 0 and was begun after the request; the same node is never reset twice at once; parameters
+// (passwords) never reach the log.
 
 import type {StonithDevice} from '../model/config.js';
 import {type LogRecord, log} from '../model/log.js';
@@ -31,14 +32,24 @@ const PLUGIN_DIR = '/usr/lib/stonith/plugins/external';
 const KILL_DELAY_MS = 5000;
 
 export function createFencer(options: FencerOptions): Fencer {
-  const running = new Map<string, Promise<FencingVerdict>>();
+  const running = new Map<
+    string,
+    {readonly current: Promise<FencingVerdict>; next: Promise<FencingVerdict> | undefined}
+  >();
+  const begin = (node: string): Promise<FencingVerdict> => {
+    const current = resetNode(options, node).finally(() => {
+      if (running.get(node)?.current === current) running.delete(node);
+    });
+    running.set(node, {current, next: undefined});
+    return current;
+  };
   return {
     reset(node) {
       const already = running.get(node);
-      if (already !== undefined) return already;
-      const reset = resetNode(options, node).finally(() => running.delete(node));
-      running.set(node, reset);
-      return reset;
+      if (already === undefined) return begin(node);
+      // The reset under way proves nothing: the node may be up again since, and have begun something.
+      already.next ??= already.current.then(() => begin(node));
+      return already.next;
     },
     check: () => checkDevice(options),
   };

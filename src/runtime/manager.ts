@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import {mkdirSync, rmSync} from 'node:fs';
+import {isDeepStrictEqual} from 'node:util';
 import type {MessagingToManager} from '../model/channel.js';
 import type {ClusterConfig} from '../model/config.js';
 import type {ControlRequest} from '../model/control.js';
@@ -329,11 +330,12 @@ export class Manager {
   private useConfig(config: ClusterConfig, logging: boolean): void {
     // A level set by signals stays until ha.cf itself says another.
     if (config.ha.debug !== this.config.ha.debug) this.debug = config.ha.debug;
+    // A reset under way stays known, so that the node is not reset a second time beside it.
+    if (!isDeepStrictEqual(config.ha.stonith, this.config.ha.stonith)) this.fencer = undefined;
     this.config = config;
     if (logging) this.log = this.options.reopenLog(config);
     this.log.setDebug(this.debug);
     this.useEnv();
-    this.fencer = undefined;
     this.dispatch({type: 'config-changed', config});
   }
 

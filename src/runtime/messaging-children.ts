@@ -4,6 +4,7 @@
 
 import {type ChildProcess, spawn} from 'node:child_process';
 import type {Duplex} from 'node:stream';
+import {monotonicMs} from './clock.js';
 import {identityOf, killProcess, type ProcessIdentity} from './messaging-boot.js';
 
 export const emergencyTimeoutMs = 10 * 60_000;
@@ -59,10 +60,10 @@ export function runEmergency(
 /** Resolves once that process runs no code any more, or after the bound; a zombie runs none. */
 export function killAndWait(identity: ProcessIdentity, boundMs: number, done: () => void): void {
   killProcess(identity);
-  const started = Date.now();
+  const startedMs = monotonicMs();
   const look = (): void => {
     const isGone = identityOf(identity.pid)?.startTime !== identity.startTime;
-    if (isGone || Date.now() - started > boundMs) done();
+    if (isGone || monotonicMs() - startedMs > boundMs) done();
     else setTimeout(look, 10);
   };
   look();

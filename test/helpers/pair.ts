@@ -35,9 +35,13 @@ export class Pair {
     autoFailback?: 'on' | 'off' | 'legacy';
     stonith?: boolean;
     names?: string[];
+    deadtimeMs?: number;
+    /** haresources of nodes whose file differs. */
+    differing?: Readonly<Record<string, string>>;
   }) {
     for (const name of options.names ?? ['n1', 'n2']) {
-      this.nodes[name] = new Member(this, name, clusterConfig({...options, node: name}));
+      const haresources = options.differing?.[name] ?? options.haresources;
+      this.nodes[name] = new Member(this, name, clusterConfig({...options, haresources, node: name}));
     }
   }
 
@@ -134,8 +138,27 @@ export class Member {
   constructor(
     readonly pair: Pair,
     readonly name: string,
-    readonly config: ClusterConfig,
+    public config: ClusterConfig,
   ) {}
+
+  /** The files were edited and read again. */
+  reload(change: {readonly haresources?: string; readonly stonith?: boolean}): void {
+    const {groups} = clusterConfig({node: this.name, haresources: change.haresources ?? 'n1 X'});
+    const stonith = change.stonith === false ? undefined : this.config.ha.stonith;
+    this.config = {
+      ...this.config,
+      ha: {...this.config.ha, stonith},
+      groups: change.haresources === undefined ? this.config.groups : groups,
+    };
+    this.give({type: 'config-changed', config: this.config});
+  }
+
+  /** Our own messaging process died and another one, which knows nobody, took its place. */
+  restartMessaging(): void {
+    this.give({type: 'messaging-lost'});
+    this.#isUp = false;
+    this.#ready();
+  }
 
   boot(): void {
     this.#life += 1;
@@ -145,6 +168,11 @@ export class Member {
     const started = startManager(this.config, this.#now());
     this.state = started.state;
     this.#perform(started.effects);
+    this.#ready();
+    this.#tick(this.#life);
+  }
+
+  #ready(): void {
     this.give({
       type: 'messaging-said',
       message: {
@@ -159,7 +187,6 @@ export class Member {
         },
       },
     });
-    this.#tick(this.#life);
   }
 
   /** Power cut: nothing more runs, resources of the machine are gone. */

@@ -58,14 +58,16 @@ test('failure, time-out, missing plugin, other types: not fenced, with a reason'
   }
 });
 
-test('one node is reset once at a time', async () => {
-  const one = fencer('external/test', ['h', 'u', 'p'], {body: `sleep 0.1; echo x >>${dir}/calls`});
-  const verdicts = await Promise.all([one.reset('n2'), one.reset('n2')]);
+test('one node is reset once at a time, and a request is never answered by an older reset', async () => {
+  const one = fencer('external/test', ['h', 'u', 'p'], {
+    body: `printf '<' >>${dir}/calls; sleep 0.1; echo '>' >>${dir}/calls`,
+  });
+  const verdicts = await Promise.all([one.reset('n2'), one.reset('n2'), one.reset('n2')]);
   assert.deepEqual(
     verdicts.map(({ok}) => ok),
-    [true, true],
+    [true, true, true],
   );
-  assert.equal(calls(), 'x\n');
+  assert.equal(calls(), '<>\n<>\n');
   assert.equal((await one.check()).ok, true);
 });
 
