@@ -41,11 +41,22 @@ const files = table('file', 'contents', '3.0.6 says', 'status', 'finding', 'rema
 const messages = table('`t=`', 'sends', 'acts', 'status', 'remarks');
 const requests = table('`reqtype=`', 'status', 'remarks');
 const commands = table('command', 'daemon', 'was', 'is', 'status', 'remarks');
+const answers = table('exit', 'meaning', '3.0.6', 'status', 'remarks');
 const paths = table('path', 'status', 'remarks');
 const logs = table('3.0.6', 'status', 'ours', 'remarks');
 
 test('every row has a status, and whoever is refused or better off is told why', () => {
-  for (const row of [...directives, ...values, ...files, ...messages, ...requests, ...commands, ...paths, ...logs]) {
+  for (const row of [
+    ...directives,
+    ...values,
+    ...files,
+    ...messages,
+    ...requests,
+    ...commands,
+    ...answers,
+    ...paths,
+    ...logs,
+  ]) {
     const {status = '', remarks = ''} = row;
     assert.ok(['same', 'better', 'refused'].includes(status), JSON.stringify(row));
     const explained =
@@ -188,12 +199,17 @@ describe('commands', () => {
 
   test('every program is in the table', () => {
     const programs = readdirSync(`${root}/bin`).filter((name) => !/\./.test(name));
-    // systole has no ancestor; the companions are clients of the API, which the text names.
-    const elsewhere = ['systole', 'ipfail', 'dopd', 'drbd-peer-outdater'];
+    // systole has no ancestor.
     assert.deepEqual(
       sorted(commands.map((row) => (row['command'] ?? '').split(' ')[0] ?? '')),
-      sorted(programs.filter((name) => !elsewhere.includes(name))),
+      sorted(programs.filter((name) => name !== 'systole')),
     );
+  });
+
+  test('the answers of drbd-peer-outdater are those of the code, and the one that is not ours', () => {
+    const [, type = ''] = /type FenceAnswer = ([\d |]+);/.exec(sources('drbd')) ?? [];
+    const listed = answers.map(({exit = ''}) => exit);
+    assert.deepEqual(sorted(listed), sorted([...type.split(' | '), '21']));
   });
 
   test('each exit status is that of a real run, and the status agrees with the change', async () => {
