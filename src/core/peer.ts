@@ -41,6 +41,7 @@ function unknownHoldings() {
     isStable: false,
     releasing: 'none',
     conflictSinceMs: undefined,
+    reportSequence: 0,
   } as const;
 }
 
