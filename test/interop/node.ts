@@ -194,9 +194,28 @@ export class InteropNode {
     return this.machine.exec([daemons[this.kind].path(name), ...args].join(' '));
   }
 
+  /** Repeated, as by an operator, when the real daemon's log shows that it never read the command (docs/interop.md). */
   async standby(scope: Scope): Promise<Outcome> {
-    this.note(`hb_standby ${scope}`);
-    return await this.#told('hb_standby', scope);
+    for (let attempt = 1; ; attempt += 1) {
+      this.note(`hb_standby ${scope}`);
+      const seen = this.log().length;
+      const outcome = await this.#told('hb_standby', scope);
+      if (this.kind !== 'real' || attempt === 3 || (await this.#reacts(seen))) return outcome;
+      this.note('the real daemon dropped the command: it is given again');
+      this.lostCommands += 1;
+    }
+  }
+
+  /** How often the real daemon dropped a command that it had taken. */
+  lostCommands = 0;
+
+  async #reacts(seen: number): Promise<boolean> {
+    const endMs = performance.now() + 4000;
+    while (performance.now() < endMs) {
+      if (/heartbeat: \[\d+\]: .*standby/i.test(this.log().slice(seen))) return true;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return false;
   }
 
   async takeover(scope: Scope): Promise<Outcome> {

@@ -3,6 +3,9 @@
 import {until} from '../../../src/lab/wait.js';
 import {afterReturn, type Case, every, label, other, pause, type Role, roles, startBoth} from '../case.js';
 
+/** So that a loaded host has started the daemon again before the peer declares it dead. */
+const backInTime = {deadtimeMs: 6000};
+
 const startTogether: Case = {name: 'start-together', modes: every, run: startBoth};
 
 function startFirst(role: Role): Case {
@@ -84,6 +87,7 @@ function reboot(role: Role): Case {
   return {
     name: `reboot-quick-${label[role]}`,
     modes: every,
+    options: backInTime,
     run: async (scene) => {
       await startBoth(scene);
       const node = scene[role];
@@ -99,6 +103,7 @@ function killDaemon(role: Role): Case {
   return {
     name: `kill9-${label[role]}-restarted`,
     modes: every,
+    options: backInTime,
     run: async (scene) => {
       await startBoth(scene);
       await scene[role].killDaemon();
