@@ -49,7 +49,11 @@ function isFinished(group: GroupState): boolean {
 }
 
 function nextAction(draft: Draft, group: GroupState): ResourceAction {
-  if (group.goal === 'run') return group.isChecked ? 'start' : 'status';
+  if (group.goal === 'run') {
+    // The agents of addresses look first themselves; asking them would lengthen every move by a script.
+    const looksItself = isAnnouncer(group.definition.resources[group.cursor]?.script);
+    return group.isChecked || looksItself ? 'start' : 'status';
+  }
   if (group.goal === 'announce') return 'start';
   // After the last allowed stop attempt the status decides whether the group is blocked.
   if (group.goal === 'stop') return group.attempts > draft.state.config.systole.stopRetries ? 'status' : 'stop';
