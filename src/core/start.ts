@@ -122,7 +122,6 @@ export function commUp(draft: Draft): void {
   const {state} = draft;
   state.isCommUp = true;
   state.nodes = state.nodes.map((node) => (node.name === state.self ? {...node, status: 'active'} : node));
-  say(draft, 'info', 'COMM_UP', 'Comm_now_up(): updating status to active', {groups: state.groups.length});
   if (state.phase === 'leaving' || state.phase === 'left') return;
   const isWatching = isObserver(draft.state);
   if (isWatching) say(draft, 'WARN', 'OBSERVER', 'The resources belong to two other nodes: this one only watches.');
