@@ -115,6 +115,8 @@ function adopt(draft: Draft): void {
   state.isCommUp = true;
   state.isAdopted = true;
   if (state.phase === 'waiting') state.phase = 'joining';
+  // The API's socket and the respawn clients were the old manager's; communication does not come up a second time.
+  draft.effects.push({type: 'start-clients'});
   say(draft, 'WARN', 'ADOPTED', 'The manager was restarted: resources are measured and kept');
 }
 

@@ -24,6 +24,8 @@ export interface Job {
   goal: Goal;
   action: ResourceAction;
   index: number;
+  /** What the resource was before this call. */
+  before: ResourceStateWord;
   sinceMs: number;
   isCancelled: boolean;
 }
