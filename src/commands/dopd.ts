@@ -3,7 +3,7 @@
 
 import {parseArgs} from 'node:util';
 import {type DopdEffect, type DopdEvent, type DopdState, dopdWakeAt, startDopd, stepDopd} from '../drbd/dopd.js';
-import {noticeMs} from '../drbd/show.js';
+import {DEFAULT_SETTINGS, noticeMs} from '../drbd/show.js';
 import {fieldOf} from '../model/message.js';
 import {unreachable} from '../model/unreachable.js';
 import {outdateHere, reconnectLeftovers} from '../runtime/drbd/outdate-here.js';
@@ -14,6 +14,8 @@ import {type ClientLog, clientLog} from './lib/client-log.js';
 import {Exit, paths, run} from './lib/program.js';
 
 const USAGE = 'usage: dopd [-h]\nRespawned by heartbeat; see docs/drbd.md.';
+
+const NOTICE_SLACK_MS = 1000;
 
 class Dopd {
   readonly ended: Promise<string>;
@@ -53,8 +55,8 @@ class Dopd {
         this.#end(reason);
       },
     });
-    // DRBD's defaults until the settings of a resource are known: the longest of all resources counts.
-    this.#state = startDopd(this.#member.node, await this.#longestNoticeMs());
+    // DRBD's defaults until the settings in force are read: nobody shall find the socket missing meanwhile.
+    this.#state = startDopd(this.#member.node, noticeMs(DEFAULT_SETTINGS) + NOTICE_SLACK_MS);
     this.#server = await serveOutdaters({
       path: `${runDir}/dopd/outdater`,
       node: this.#member.node,
@@ -63,12 +65,14 @@ class Dopd {
     });
     this.#log('info', `dopd of ${this.#member.node} is ready`);
     await reconnectLeftovers(this.#outdating());
+    const longestMs = await this.#longestNoticeMs();
+    this.#state = {...this.#state, noticeMs: longestMs};
   }
 
   async #longestNoticeMs(): Promise<number> {
     const resources = await this.#tools.resources();
     const settings = await Promise.all(resources.map((resource) => this.#tools.settings(resource)));
-    return Math.max(...settings.map(noticeMs), 0) + 1000;
+    return Math.max(...(settings.length === 0 ? [DEFAULT_SETTINGS] : settings).map(noticeMs)) + NOTICE_SLACK_MS;
   }
 
   #happened(event: DopdEvent): void {
@@ -146,8 +150,14 @@ class Dopd {
 void run(async (words) => {
   const {values} = parseArgs({args: [...words], options: {help: {type: 'boolean', short: 'h'}}, strict: false});
   if (values.help === true) throw new Exit(0, USAGE);
-  const dopd = new Dopd(clientLog('dopd'));
-  await dopd.start();
+  const log = clientLog('dopd');
+  const dopd = new Dopd(log);
+  try {
+    await dopd.start();
+  } catch (error) {
+    log('ERROR', `cannot start: ${error instanceof Error ? error.message : error}`);
+    throw new Exit(1);
+  }
   const reason = await dopd.ended;
   throw new Exit(reason === 'SIGTERM' ? 0 : 1, '');
 });

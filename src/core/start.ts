@@ -8,7 +8,6 @@ import type {Now} from '../model/time.js';
 import {noteHold} from './classic.js';
 import {currentHold, type Draft, holdsClass, isNice, ownsGroup, say, send} from './draft.js';
 import {setGoal} from './goals.js';
-import {groupsHere, isObserver, partnerOf} from './pair.js';
 import {heardStatus, newPeer, peerDied} from './peer.js';
 import {sendHold} from './reports.js';
 import type {GroupState, ManagerState} from './state.js';
@@ -30,7 +29,7 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     phase: 'waiting',
     nodes: [],
     peer: partner === undefined ? undefined : newPeer(partner),
-    groups: groupsHere(config).map(groupOf),
+    groups: config.groups.map(groupOf),
     classic: {
       rstate: 'starting',
       hold: {local: false, foreign: false},
@@ -48,9 +47,14 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     beacon: {text: '', version: 0},
     newestClaim: FIRST_CLAIM,
     reported: '',
-    reportedAtMs: 0,
     exitAtMs: undefined,
   };
+}
+
+/** R1 resources belong to a pair: the other home node, else the first other node. */
+function partnerOf(config: ClusterConfig): string | undefined {
+  const others = config.ha.nodes.filter((node) => node !== config.ha.node);
+  return others.find((node) => config.groups.some((group) => group.home === node)) ?? others[0];
 }
 
 export function groupOf(definition: ResourceGroup): GroupState {
@@ -115,7 +119,7 @@ function adopt(draft: Draft): void {
   state.isCommUp = true;
   state.isAdopted = true;
   if (state.phase === 'waiting') state.phase = 'joining';
-  // The API's socket and the respawn clients were the old manager's; communication does not come up a second time.
+  // They ended with the API of the manager that died; without them nobody would outdate a disk or watch the network.
   draft.effects.push({type: 'start-clients'});
   say(draft, 'WARN', 'ADOPTED', 'The manager was restarted: resources are measured and kept');
 }
@@ -124,10 +128,9 @@ export function commUp(draft: Draft): void {
   const {state} = draft;
   state.isCommUp = true;
   state.nodes = state.nodes.map((node) => (node.name === state.self ? {...node, status: 'active'} : node));
+  say(draft, 'info', 'COMM_UP', 'Comm_now_up(): updating status to active', {groups: state.groups.length});
   if (state.phase === 'leaving' || state.phase === 'left') return;
-  const isWatching = isObserver(draft.state);
-  if (isWatching) say(draft, 'WARN', 'OBSERVER', 'The resources belong to two other nodes: this one only watches.');
-  else if (isNice(draft)) send(draft, {t: 'starting', sysv: '1'});
+  if (isNice(draft)) send(draft, {t: 'starting', sysv: '1'});
   draft.effects.push({type: 'start-clients'});
   if (state.phase === 'waiting') state.phase = 'joining';
   if (state.phase === 'stable') sendHold(draft, {isStable: true});
@@ -154,7 +157,7 @@ export function configChanged(draft: Draft, config: ClusterConfig): void {
   state.config = config;
   const kept = state.groups.map((group) => changed(draft, group, config));
   const known = new Set(kept.map((group) => group.definition.key));
-  const added = groupsHere(config)
+  const added = config.groups
     .filter((group) => !known.has(group.key))
     .map((group) => ({...groupOf(group), claim: state.newestClaim}));
   state.groups = [...kept, ...added];
@@ -163,7 +166,7 @@ export function configChanged(draft: Draft, config: ClusterConfig): void {
 }
 
 function changed(draft: Draft, group: GroupState, config: ClusterConfig): GroupState {
-  const next = groupsHere(config).find((each) => each.key === group.definition.key);
+  const next = config.groups.find((each) => each.key === group.definition.key);
   if (next === undefined) {
     say(draft, 'WARN', 'GROUP_REMOVED', `Group ${group.definition.key} is no longer in haresources: it is stopped`);
     group.isRemoved = true;

@@ -108,9 +108,8 @@ function messagingSaid(draft: Draft, message: MessagingToManager): void {
     case 'log':
       draft.effects.push({type: 'log', record: message.record});
       return;
-    // For the runtime: the clients of the API, and the file of the uuid.
+    // For the clients of the API; the cluster's own messages are never held back.
     case 'flow-changed':
-    case 'uuid-cloned':
       return;
     case 'stopped':
       return state.phase === 'left' ? leave(draft) : undefined;

@@ -145,9 +145,13 @@ export class Writer {
     this.#program = program;
   }
 
-  static async start(client: Machine, {address = serviceAddress, intervalMs = 2} = {}): Promise<Writer> {
+  static async start(
+    client: Pick<Machine, 'spawn'>,
+    {address = serviceAddress, intervalMs = 2, patience = 1} = {},
+  ): Promise<Writer> {
     const script = `${packageRoot}/dist/src/lab/writer.js`;
-    const program = new LineProgram(client.spawn(process.execPath, [script, address, `${intervalMs}`]));
+    const words = [script, address, `${intervalMs}`, `${patience}`];
+    const program = new LineProgram(client.spawn(process.execPath, words));
     await program.next(
       (line) => line['event'] === 'ready',
       10_000,

@@ -1,18 +1,19 @@
 // Runs on the client: writes numbered rows to MariaDB through the service address, one transaction each, as fast as
 // they are acknowledged or every `interval` ms, and remembers which were. A row whose acknowledgement never came is not
 // counted: the database may or may not have it. Reconnects at once; every wait is bounded.
-// Arguments: address, interval. Input lines: `mark ID` (outages count from here),
+// Arguments: address, interval, factor for all waits. Input lines: `mark ID` (outages count from here),
 // `report ID`, `stop ID`, `verify ID`. Ends with its input.
 
 import {createConnection, type Socket} from 'node:net';
 import {createInterface} from 'node:readline';
 import mysql, {type Connection} from 'mysql2/promise';
 
-const [address = '', interval = ''] = process.argv.slice(2);
+const [address = '', interval = '', patience = '1'] = process.argv.slice(2);
 const intervalMs = Number(interval);
-const answerMs = 500;
+/** Emulated machines are several times slower than real ones. */
+const answerMs = 500 * Number(patience);
 /** Nobody may carry the address; the next attempt then meets the new owner, where a repeated SYN would come late. */
-const dialMs = 50;
+const dialMs = 50 * Number(patience);
 const startMs = performance.now();
 const acknowledged: number[] = [];
 let next = 1;

@@ -147,17 +147,19 @@ test('what stopped a command', () => {
   assert.equal(of(5, 'anything'), 'other');
 });
 
-test('show: settings in force, quoted values with braces, defaults', () => {
-  const settings = settingsOf(parseShow(sample('8.4/show')));
-  assert.deepEqual(settings, {
+test('show: settings in force, with and without the defaults', () => {
+  const expected = {
     timeoutMs: 5000,
     pingIntervalMs: 5000,
-    pingTimeoutMs: 700,
+    pingTimeoutMs: 500,
     connectIntervalMs: 5000,
     allowsTwoPrimaries: false,
     fencing: 'resource-only',
-  });
-  assert.equal(noticeMs(settings), 5700);
+  };
+  for (const name of ['8.4/show', '8.4/show-changed']) assert.deepEqual(settingsOf(parseShow(sample(name))), expected);
+  assert.equal(noticeMs(settingsOf(parseShow(sample('8.4/show')))), 5500);
+  const quoted = parseShow('net { shared-secret "a;b} c"; ping-timeout 7; # 1/10 seconds\n }').blocks[0]?.values;
+  assert.deepEqual(quoted, {'shared-secret': 'a;b} c', 'ping-timeout': '7'});
   assert.equal(noticeMs(DEFAULT_SETTINGS), 10_500);
   assert.equal(settingsOf(parseShow('resource r { net { allow-two-primaries; } }')).allowsTwoPrimaries, true);
 });

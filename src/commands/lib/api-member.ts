@@ -8,7 +8,7 @@ import {fieldOf, type Message, messageOf} from '../../model/message.js';
 import {groupId, userAccount} from '../../runtime/accounts.js';
 import {type ApiState, EMPTY_API, encodeApiFrame, readApiFrames} from '../../wire/api-frame.js';
 
-const ANSWER_MS = 5000;
+const ANSWER_MS = 10_000;
 
 export interface MemberOptions {
   readonly path: string;

@@ -36,27 +36,30 @@ const MEET_MS = 4000;
 
 export async function promote(resource: string, options: DiskOptions): Promise<DiskResult> {
   const {tools} = options;
-  const problem = await bringUp(resource, options);
-  if (problem) return problem;
-  const settings = await tools.settings(resource);
-  const limitMs = noticeMs(settings) + (options.slackMs ?? 2000);
+  const up = await bringUp(resource, options);
+  if ('exit' in up) return up;
   const startedMs = performance.now();
-  let last = '';
+  let sight: Sight = up;
+  let settings: DrbdSettings | undefined;
   for (;;) {
-    const sight = await tools.read(resource);
     if (sight.found !== 'up') return failed(`cannot promote ${resource}: ${whyNot(sight, resource)}`);
     const judged = judgePromotion(sight.state);
     if (judged.verdict === 'already') return done(`${resource} is Primary`);
     if (judged.verdict === 'refuse') return failed(explainPromotion(resource, judged));
+    // Read only when there is something to wait for: the ordinary promotion is a matter of processes to start.
+    if (judged.verdict === 'wait') settings ??= await tools.settings(resource);
+    let last = explainPromotion(resource, judged);
     if (mayTry(judged, settings)) {
       const exit = await tools.adm(['primary', resource], PRIMARY_MS);
       // Believed only when it has been read back.
       if (exit.code === 0 && (await isPrimary(resource, tools))) return done(`${resource} is Primary`);
       last = await explainRefusal(resource, exit, judged, sight.state, options);
       if (exit.missing || refusalIn(exit) === 'no-good-data') return failed(last);
-    } else last = explainPromotion(resource, judged);
-    if (performance.now() - startedMs >= limitMs) return failed(last);
+    }
+    settings ??= await tools.settings(resource);
+    if (performance.now() - startedMs >= noticeMs(settings) + (options.slackMs ?? 2000)) return failed(last);
     await pause(options.pollMs ?? 200);
+    sight = await tools.read(resource);
   }
 }
 
@@ -64,9 +67,9 @@ export async function promote(resource: string, options: DiskOptions): Promise<D
  * A peer that looks Primary may have lost its power a moment ago: asking the kernel makes it test the connection at once, and
  * it never allows two Primaries, unless it was configured to. Then only DRBD's own timers may decide.
  */
-function mayTry(judged: Promotion, settings: DrbdSettings): boolean {
+function mayTry(judged: Promotion, settings: DrbdSettings | undefined): boolean {
   if (judged.verdict === 'promote') return true;
-  return judged.verdict === 'wait' && judged.code === 'peer-primary' && !settings.allowsTwoPrimaries;
+  return judged.verdict === 'wait' && judged.code === 'peer-primary' && settings?.allowsTwoPrimaries === false;
 }
 
 async function isPrimary(resource: string, tools: DrbdTools): Promise<boolean> {
@@ -74,14 +77,15 @@ async function isPrimary(resource: string, tools: DrbdTools): Promise<boolean> {
   return sight.found === 'up' && sight.state.role === 'Primary';
 }
 
-async function bringUp(resource: string, options: DiskOptions): Promise<DiskResult | undefined> {
+/** What is there, once it is up; or why it cannot be. */
+async function bringUp(resource: string, options: DiskOptions): Promise<DiskResult | Sight> {
   const {tools} = options;
   const sight = await tools.read(resource);
   if (sight.found === 'nothing') {
     const text = `cannot promote ${resource}: ${sight.why}`;
     return sight.why.endsWith('not installed') ? {exit: 5, text} : failed(text);
   }
-  if (sight.found === 'up' && !isAlone(sight.state)) return undefined;
+  if (sight.found === 'up' && !isAlone(sight.state)) return sight;
   const word = sight.found === 'up' ? 'adjust' : 'up';
   const why = sight.found === 'up' ? 'has no connection (StandAlone) or no disk' : 'is not up';
   options.info(`${resource} ${why}: running drbdadm ${word} ${resource}`);
@@ -89,7 +93,7 @@ async function bringUp(resource: string, options: DiskOptions): Promise<DiskResu
   if (exit.code !== 0 && sight.found !== 'up') return failed(upFailed(resource, exit));
   if (exit.code !== 0) options.warn(`drbdadm ${word} ${resource}: ${reasonOf(exit)}`);
   await meetPeer(resource, options);
-  return undefined;
+  return tools.read(resource);
 }
 
 function isAlone(state: ResourceState): boolean {

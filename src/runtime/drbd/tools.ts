@@ -2,6 +2,7 @@
 // through drbdadm, which knows the configuration; the state is read by `drbdsetup events2 --now`, which 8.4 and 9 print
 // alike. A tool that fails or hangs is a value too: the caller decides what not knowing means.
 
+import {existsSync} from 'node:fs';
 import {parseEvents2} from '../../drbd/events2.js';
 import {DEFAULT_SETTINGS, type DrbdSettings, parseShow, settingsOf} from '../../drbd/show.js';
 import type {DiskState, ResourceState} from '../../drbd/state.js';
@@ -11,6 +12,8 @@ import {runProgram} from '../run-program.js';
 export interface ToolExit {
   /** undefined: killed, timed out, or not installed. */
   readonly code: number | undefined;
+  /** What is parsed: drbdadm fills standard error with advice that has nothing to do with the command. */
+  readonly stdout: string;
   /** Standard output and error together: DRBD puts its reasons in either. */
   readonly output: string;
   readonly missing: boolean;
@@ -41,7 +44,7 @@ export class DrbdTools {
   async read(resource: string): Promise<Sight> {
     const exit = await this.#run('drbdsetup', ['events2', '--now', '--statistics', resource], READ_MS);
     if (exit.missing) return {found: 'nothing', why: 'drbdsetup is not installed'};
-    const states = parseEvents2(exit.output);
+    const states = parseEvents2(exit.stdout);
     const state = states?.find((each) => each.name === resource);
     if (state) return {found: 'up', state};
     // Without the module there is nobody to ask, and no resource is up.
@@ -53,38 +56,45 @@ export class DrbdTools {
   /** The disk states that the metadata of a resource records while it is down. */
   async readMetadata(resource: string): Promise<readonly DiskState[]> {
     const exit = await this.adm(['dstate', resource], READ_MS);
-    return exit.code === 0 ? parseDstate(exit.output).filter((each) => each !== 'Unknown') : [];
+    return exit.code === 0 ? parseDstate(exit.stdout).filter((each) => each !== 'Unknown') : [];
   }
 
   /** The settings in force, or DRBD's defaults where they cannot be read. */
   async settings(resource: string): Promise<DrbdSettings> {
     const exit = await this.#run('drbdsetup', ['show', '--show-defaults', resource], READ_MS);
-    return exit.code === 0 ? settingsOf(parseShow(exit.output)) : DEFAULT_SETTINGS;
+    return exit.code === 0 ? settingsOf(parseShow(exit.stdout)) : DEFAULT_SETTINGS;
   }
 
   /** Every resource that the configuration gives this node. */
   async resources(): Promise<readonly string[]> {
     const exit = await this.adm(['sh-resources'], READ_MS);
-    return exit.code === 0 ? exit.output.split(/\s+/).filter((word) => word !== '') : [];
+    return exit.code === 0 ? exit.stdout.split(/\s+/).filter((word) => word !== '') : [];
+  }
+
+  /** Looked up here: one process less for each call. */
+  #find(program: string): string | undefined {
+    const directories = (this.#env['PATH'] ?? '').split(':').filter((each) => each.startsWith('/'));
+    return directories.map((each) => `${each}/${program}`).find((path) => existsSync(path));
   }
 
   async #run(program: string, words: readonly string[], timeoutMs: number): Promise<ToolExit> {
     const complaints: string[] = [];
+    const path = this.#find(program);
+    if (path === undefined) return {code: undefined, stdout: '', output: '', missing: true, timedOut: false};
     const running = runProgram({
-      path: '/usr/bin/env',
-      args: [program, ...words],
+      path,
+      args: [...words],
       env: this.#env,
       timeoutMs,
       killDelayMs: KILL_DELAY_MS,
       onErrorLine: (line) => complaints.push(line),
     });
     const {code, output, timedOut, missing} = await running.done;
-    // env ends with 127 when there is no such program.
-    const isMissing = missing || (code === 127 && complaints.some((line) => line.startsWith('env: ')));
     return {
-      code: isMissing || timedOut ? undefined : code,
-      output: [output, ...complaints].join('\n'),
-      missing: isMissing,
+      code: missing || timedOut ? undefined : code,
+      stdout: output,
+      output: [output, ...withoutAdvice(complaints)].join('\n'),
+      missing,
       timedOut,
     };
   }
@@ -100,6 +110,15 @@ export function reasonOf(exit: ToolExit): string {
   const text = exit.output.replace(/\s+/g, ' ').trim().slice(0, 400);
   if (exit.timedOut) return `no end in time${text === '' ? '' : ` (${text})`}`;
   return text === '' ? `exit code ${exit.code}` : `exit code ${exit.code}: ${text}`;
+}
+
+/** drbdadm advises at every call to make its helpers setuid when the handler is drbd-peer-outdater; ours needs none of it. */
+function withoutAdvice(lines: readonly string[]): readonly string[] {
+  let isAdvice = false;
+  return lines.filter((line) => {
+    isAdvice = line.startsWith('WARN:') || (isAdvice && (line === '' || line.startsWith('  ')));
+    return !isAdvice;
+  });
 }
 
 function defined(env: Readonly<Record<string, string | undefined>>): Record<string, string> {

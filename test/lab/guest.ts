@@ -1,0 +1,285 @@
+// One guest: a QEMU process without KVM, its two disks, a command server inside, its console log. The process is detached and
+// everything about it lies in its directory, so that one program may start it and another use it. Promises: exec() settles in
+// the time given; a power cut is a SIGKILL; nothing is left when powerCut() has settled.
+
+import {spawn} from 'node:child_process';
+import {existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {connect, type Socket} from 'node:net';
+import {createInterface} from 'node:readline';
+import {host, packageRoot} from '../../src/lab/host.js';
+import {until} from '../../src/lab/wait.js';
+import {type Cable, NAMESPACE, tapOf} from './network.js';
+
+export const labDirectory = process.env['SYSTOLE_LAB_DIR'] ?? '/tmp/drbd-vm-lab';
+export const cacheDirectory = process.env['SYSTOLE_LAB_CACHE'] ?? '/var/tmp/systole-vm-lab';
+const DRBD_MB = Number(process.env['SYSTOLE_LAB_DISK_MB'] ?? 256);
+const STATE_MB = 96;
+const BOOT_MS = 240_000;
+
+export interface Ran {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly tookMs: number;
+}
+
+interface Waiting {
+  readonly resolve: (ran: Ran) => void;
+  readonly reject: (error: Error) => void;
+  readonly startedMs: number;
+}
+
+export class Guest {
+  readonly number: number;
+  readonly name: string;
+  readonly directory: string;
+  readonly #port: 'cmd' | 'cli';
+  readonly #waiting = new Map<string, Waiting>();
+  #socket: Socket | undefined;
+  #serial = 0;
+
+  constructor(number: number, port: 'cmd' | 'cli' = 'cmd') {
+    this.number = number;
+    this.name = `data-1-${number}`;
+    this.directory = `${labDirectory}/n${number}`;
+    this.#port = port;
+  }
+
+  get pid(): number | undefined {
+    const path = `${this.directory}/pid`;
+    const pid = existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+    return pid > 0 && isQemu(pid) ? pid : undefined;
+  }
+
+  get isOn(): boolean {
+    return this.pid !== undefined;
+  }
+
+  /** Fresh disks: the DRBD disk empty, the state disk with a file system. */
+  async makeDisks(): Promise<void> {
+    mkdirSync(this.directory, {recursive: true});
+    for (const [name, megabytes] of [
+      ['drbd', DRBD_MB],
+      ['state', STATE_MB],
+    ] as const) {
+      const path = `${this.directory}/${name}.img`;
+      rmSync(path, {force: true});
+      writeFileSync(path, '');
+      truncateSync(path, megabytes * 1024 * 1024);
+    }
+    await host('mkfs.ext4', ['-q', '-F', `${this.directory}/state.img`]);
+  }
+
+  async boot(): Promise<void> {
+    if (this.isOn) throw new Error(`${this.name} is on`);
+    const log = openSync(`${this.directory}/qemu.log`, 'a');
+    const child = spawn(
+      'nsenter',
+      [
+        `--net=/run/netns/${NAMESPACE}`,
+        'nice',
+        '-n',
+        process.env['SYSTOLE_LAB_NICE'] ?? '0',
+        'qemu-system-x86_64',
+        ...this.#arguments(),
+      ],
+      {
+        detached: true,
+        stdio: ['ignore', log, log],
+      },
+    );
+    child.unref();
+    await until(() => this.isOn, {
+      timeoutMs: 20_000,
+      what: () => `${this.name}: QEMU does not start: ${tail(`${this.directory}/qemu.log`)}`,
+    });
+    const isReady = async () =>
+      this.isOn && (await this.exec('test -e /run/lab/ready', 5000).catch(() => undefined))?.code === 0;
+    await until(isReady, {
+      timeoutMs: BOOT_MS,
+      everyMs: 300,
+      what: () => `${this.name} does not boot: ${tail(`${this.directory}/console.log`)}`,
+    });
+  }
+
+  /** A shell command; does not reject because of its exit code. */
+  async exec(command: string, timeoutMs = 60_000): Promise<Ran> {
+    const socket = await this.#connect();
+    this.#serial += 1;
+    const id = `${process.pid}x${this.#serial}`;
+    const startedMs = performance.now();
+    const done = new Promise<Ran>((resolve, reject) => this.#waiting.set(id, {resolve, reject, startedMs}));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new Error(`${this.name}: no answer in ${timeoutMs} ms: ${command}`)),
+        timeoutMs + 3000,
+      );
+    });
+    socket.write(`${id} ${Math.ceil(timeoutMs / 1000)} ${Buffer.from(command).toString('hex')}\n`);
+    return await Promise.race([done, late]).finally(() => {
+      clearTimeout(timer);
+      this.#waiting.delete(id);
+    });
+  }
+
+  /** As exec, but a status other than 0 is an error. */
+  async run(command: string, timeoutMs?: number): Promise<string> {
+    const {code, stdout, stderr} = await this.exec(command, timeoutMs);
+    if (code !== 0) throw new Error(`${this.name}: exit ${code}: ${command}\n${stdout}${stderr}`);
+    return stdout;
+  }
+
+  async write(path: string, text: string, mode = '644'): Promise<void> {
+    const hex = Buffer.from(text).toString('hex');
+    await this.run(
+      `mkdir -p $(dirname ${path}); perl -e 'print pack "H*", shift' ${hex} >${path} && chmod ${mode} ${path}`,
+    );
+  }
+
+  /** As if the plug were pulled: what its disks had accepted stays, its memory is gone. */
+  async powerCut(): Promise<void> {
+    const {pid} = this;
+    if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    await until(() => !this.isOn, {timeoutMs: 10_000, what: () => `${this.name} does not die`});
+    rmSync(`${this.directory}/pid`, {force: true});
+    this.disconnect();
+  }
+
+  async pause(): Promise<void> {
+    await this.qmp('stop');
+  }
+
+  async resume(): Promise<void> {
+    await this.qmp('cont');
+  }
+
+  /** Pulls the cable, or plugs it in: the guest sees the carrier go. */
+  async carrier(cable: Cable, up: boolean): Promise<void> {
+    await this.qmp('set_link', {name: cable, up});
+  }
+
+  async qmp(command: string, parameters: Readonly<Record<string, unknown>> = {}): Promise<unknown> {
+    const socket = connect(`${this.directory}/qmp.sock`);
+    const send = (execute: string, more = {}) => socket.write(`${JSON.stringify({execute, ...more})}\n`);
+    try {
+      return await new Promise((resolve, reject) => {
+        socket.once('error', reject);
+        setTimeout(() => reject(new Error(`${this.name}: QEMU does not answer ${command}`)), 10_000).unref();
+        let answers = 0;
+        createInterface({input: socket}).on('line', (line) => {
+          const message = JSON.parse(line) as {QMP?: unknown; return?: unknown; error?: {desc: string}};
+          if (message.QMP) send('qmp_capabilities');
+          else if (message.error) reject(new Error(message.error.desc));
+          else if ('return' in message && ++answers === 1) send(command, {arguments: parameters});
+          else if ('return' in message) resolve(message.return);
+        });
+      });
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  disconnect(): void {
+    this.#socket?.destroy();
+    this.#socket = undefined;
+    for (const each of this.#waiting.values()) each.reject(new Error(`${this.name} lost power`));
+    this.#waiting.clear();
+  }
+
+  async #connect(): Promise<Socket> {
+    if (this.#socket && !this.#socket.destroyed) return this.#socket;
+    const socket = connect(`${this.directory}/${this.#port}.sock`);
+    await new Promise<void>((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', reject);
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => this.#socket === socket && this.disconnect());
+    createInterface({input: socket}).on('line', (line) => this.#answered(line));
+    this.#socket = socket;
+    return socket;
+  }
+
+  #answered(line: string): void {
+    const [id, code, out, errors] = line.split(' ');
+    const waiting = this.#waiting.get(id ?? '');
+    const text = (hex: string | undefined): string =>
+      hex === '-' || hex === undefined ? '' : Buffer.from(hex, 'hex').toString('utf8');
+    waiting?.resolve({
+      code: Number(code),
+      stdout: text(out),
+      stderr: text(errors),
+      tookMs: performance.now() - waiting.startedMs,
+    });
+  }
+
+  #arguments(): readonly string[] {
+    const {directory: at, number} = this;
+    const version = readFileSync(`${cacheDirectory}/kernel/done`, 'utf8').trim();
+    const lab = `lab.number=${number} lab.guest=${packageRoot}/test/lab/guest lab.cache=${cacheDirectory}`;
+    const kernel = `console=ttyS0 quiet loglevel=3 mitigations=off random.trust_cpu=on panic=1 net.ifnames=0 nokaslr audit=0 nowatchdog ${lab}`;
+    const disk = (name: string) => [
+      '-drive',
+      `if=none,id=${name},file=${at}/${name}.img,format=raw,cache=writeback`,
+      '-device',
+      `virtio-blk-pci,drive=${name},serial=${name}`,
+    ];
+    const port = (name: string, index: number) => [
+      '-chardev',
+      `socket,id=${name},path=${at}/${name}.sock,server=on,wait=off`,
+      '-device',
+      `virtserialport,chardev=${name},name=${name},nr=${index}`,
+    ];
+    const card = (cable: Cable, network: number) => [
+      '-netdev',
+      `tap,id=${cable},ifname=${tapOf(number, cable)},script=no,downscript=no`,
+      '-device',
+      `virtio-net-pci,netdev=${cable},mac=52:54:00:00:0${network}:0${number},romfile=`,
+    ];
+    return [
+      ...['-M', 'pc', '-accel', 'tcg,thread=multi,tb-size=192', '-cpu', 'max,la57=off', '-smp', '1', '-m', '1024'],
+      ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-rtc', 'base=utc,clock=host'],
+      ...[
+        '-kernel',
+        `${cacheDirectory}/kernel/boot/vmlinuz-${version}`,
+        '-initrd',
+        `${cacheDirectory}/initrd`,
+        '-append',
+        kernel,
+      ],
+      ...[
+        '-serial',
+        `file:${at}/console.log`,
+        '-qmp',
+        `unix:${at}/qmp.sock,server=on,wait=off`,
+        '-pidfile',
+        `${at}/pid`,
+      ],
+      ...['-object', 'rng-random,id=rng0,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng0'],
+      ...['-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap'],
+      ...['-device', 'virtio-9p-pci,fsdev=root,mount_tag=hostroot', '-device', 'virtio-serial-pci,id=vs'],
+      ...port('cmd', 1),
+      ...port('cli', 2),
+      ...disk('drbd'),
+      ...disk('state'),
+      ...card('eth0', 0),
+      ...card('eth1', 1),
+    ];
+  }
+}
+
+function isQemu(pid: number): boolean {
+  try {
+    return (
+      readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('qemu-system') &&
+      !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'latin1'))
+    );
+  } catch {
+    return false;
+  }
+}
+
+function tail(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8').slice(-1500) : '';
+}
