@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 declare -A packages=(
   [run]="iproute2 iputils-arping iputils-ping e2fsprogs mount psmisc util-linux procps mariadb-server-core mariadb-client-core nftables"
-  [interop]="heartbeat resource-agents kmod nftables tcpdump"
+  [interop]="heartbeat resource-agents kmod nftables tcpdump faketime"
   [bench]="heartbeat resource-agents kmod keepalived"
   [lab]="qemu-system-x86 busybox-static cpio kmod drbd-utils"
 )

@@ -98,6 +98,11 @@ mask_bits() {
 # An address on lo is another thing (LVS real servers) unless lo is what was asked for.
 look() {
   look_text=$(ip "$@" 2>/dev/null)
+  look_code=$?
+  read_look
+}
+
+read_look() {
   found_on='' found_bits='' found_secondary='' found_flags='' has_interface='' flags='' labels=' '
   while read -r kind second third rest; do
     case $kind in
@@ -129,23 +134,27 @@ note_found() {
   case $2 in *secondary*) found_secondary=yes ;; esac
 }
 
+# Gives the truth or does not come back: an `ip` that failed shows no address, and that must not pass for a stop.
 look_for_address() {
   filtered=yes
   look "-$family" addr show to "$address"
+  [ "$look_code" = 0 ] || fail 4 "\`ip addr show\` failed: cannot tell whether $address is here"
 }
 
 is_up() {
   case $1 in *[\<,]UP[,\>]*) ;; *) return 1 ;; esac
 }
+# Sets note; a command substitution would cost a process.
 carrier_note() {
-  case $1 in *NO-CARRIER*) echo ', but it has no carrier' ;; esac
+  note=''
+  case $1 in *NO-CARRIER*) note=', but it has no carrier' ;; esac
 }
 
 status_address() {
   look_for_address
   [ -n "$found_on" ] || say_stopped "$address is on no interface"
   is_up "$found_flags" || say_broken "$address is on $found_on, which is down"
-  note=$(carrier_note "$found_flags")
+  carrier_note "$found_flags"
   # A pulled cable or a dead switch is ipfail's business: both nodes may see it, and moving then helps nobody.
   [ -z "$note" ] || [ "${SYSTOLE_CARRIER:-no}" = no ] || say_broken "$address is on $found_on, which has no carrier"
   if [ -n "$interface" ] && [ "$interface" != "$found_on" ]; then note=", not on $interface as configured"; fi
@@ -153,12 +162,14 @@ status_address() {
 }
 
 stop_address() {
-  for attempt in 1 2 3 4; do
-    look_for_address
+  look_for_address
+  attempts=3
+  while [ "$attempts" -gt 0 ]; do
     [ -n "$found_on" ] || return 0
-    [ "$attempt" -lt 4 ] || break
     delete_address
+    attempts=$((attempts - 1))
   done
+  [ -n "$found_on" ] || return 0
   fail 1 "$address is still on $found_on"
 }
 
@@ -174,7 +185,21 @@ delete_address() {
       esac
     fi
   fi
-  ip "-$family" addr del "$address/$found_bits" dev "$found_on" >&2 && info "removed $address from $found_on"
+  from=$found_on
+  # Removed and looked for in one process: a service that moves waits for this.
+  look_text=$(
+    ip "-$family" -batch - <<END
+addr del $address/$found_bits dev $found_on
+addr show to $address
+END
+  )
+  if [ $? = 0 ]; then
+    info "removed $address from $from"
+    filtered=yes
+    read_look
+  else
+    look_for_address
+  fi
   [ "$before" != 0 ] || { echo 0 >"$promote"; } 2>/dev/null
 }
 
@@ -248,7 +273,7 @@ check_interface() {
   if [ "$has_interface" != yes ]; then look addr show dev "$interface"; fi
   [ "$has_interface" = yes ] || fail 1 "there is no interface $interface"
   is_up "$flags" || fail 1 "$interface is down"
-  note=$(carrier_note "$flags")
+  carrier_note "$flags"
   [ -z "$note" ] || warn "$address goes to $interface$note"
 }
 

@@ -1,15 +1,14 @@
-# neighbour.pl ADDRESS INTERFACE PROBE_MS ANNOUNCE [COMMAND...]
+# neighbour.pl ADDRESS INTERFACE PROBE_MS ANNOUNCE [ip -FAMILY WORD...]
 #
-# Job: ask the network whether somebody else has ADDRESS, run COMMAND (which adds it) if nobody answered, then tell the
-# network that it is here. One process for all three, because an address move has 40 ms; plain Perl without modules,
-# because loading Socket costs more than everything else here. ARP for IPv4, neighbour discovery for IPv6.
-# PROBE_MS 0: do not ask. ANNOUNCE 0: do not tell. Exit: 0 done; 9 taken (the other's MAC on standard output); else COMMAND's.
+# Job: ask the network whether somebody else has ADDRESS, run the `ip` command (which adds it) if nobody answered, then tell
+# the network that it is here. One process for all three, because an address move has 40 ms; plain Perl without modules,
+# not even strict and warnings (a test compiles it with them): loading them costs more than everything else here. ARP for
+# IPv4, neighbour discovery for IPv6. PROBE_MS 0: do not ask. ANNOUNCE 0: do not tell.
+# Exit: 0 done; 9 taken (the other's MAC on standard output); else what `ip` said.
 # Promises: the first announcements are sent before it ends; the later ones come from a child in a session of its own that
 # holds nothing open and sends only while the address is still on the interface.
-use strict;
-use warnings;
 
-my ($address, $interface, $probe_ms, $announce, @command) = @ARGV;
+my ($address, $interface, $probe_ms, $announce, $ip_program, $family, @words) = @ARGV;
 my $six = $address =~ /:/;
 my $ether_type = $six ? 0x86dd : 0x0806;
 my $ip = $six ? ipv6($address) : pack('C4', split /\./, $address);
@@ -20,17 +19,23 @@ my $index = unpack('x16 i', request(0x8933));
 my $mac = unpack('x18 a6', request(0x8927));
 bind($wire, link_address("\0" x 6)) or die "$interface: $!\n";
 
+my $adder;
 probe() if $probe_ms > 0;
-if (@command) {
-  system { $command[0] } @command;
-  exit($? >> 8 || 1) if $?;
+if (@words) {
+  start_adder() if !$adder;
+  print $adder join(' ', @words), "\n";
+  close $adder or exit($? >> 8 || 1);
 }
 announce() if $announce;
 exit 0;
 
+# Waits for its line: it starts while the network is asked. Without a line it ends and has done nothing.
+sub start_adder { open($adder, '|-', $ip_program, $family, '-batch', '-') or die "$ip_program: $!\n" }
+
 sub probe {
   my $left = $probe_ms / 1000;
   send_frame($six ? solicitation() : arp(1, "\0" x 4, "\0" x 6));
+  start_adder() if @words;
   while ($left > 0) {
     my $readable = '';
     vec($readable, fileno($wire), 1) = 1;

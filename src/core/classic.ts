@@ -16,7 +16,7 @@ import {
   say,
 } from './draft.js';
 import {CONFLICT_PATIENCE_MS} from './legacy.js';
-import {sendHold} from './reports.js';
+import {repeatsAtMs, sendHold} from './reports.js';
 import {inScope} from './scope.js';
 import type {GroupState, Peer, Placement} from './state.js';
 
@@ -45,8 +45,7 @@ export function heardStarting(draft: Draft, peer: Peer): void {
 /** `resource` from a real peer. */
 export function heardHold(draft: Draft, peer: Peer, message: Message): void {
   const {classic} = draft.state;
-  if (fieldOf(message, 'rsc_hold') === undefined) return;
-  noteHold(peer, message);
+  if (fieldOf(message, 'rsc_hold') === undefined || !noteHold(peer, message)) return;
   if (classic.rstate === 'starting' || classic.rstate === 'both-starting') classic.rstate = 'received';
   if (classic.rstate === 'received') classic.acquireAtMs ??= draft.now.monoMs + ACQUIRE_AFTER_MS;
   const wasStable = classic.rstate === 'stable';
@@ -60,8 +59,14 @@ export function heardHold(draft: Draft, peer: Peer, message: Message): void {
   if (!wasStable && peer.isStable) becomeStable(draft, peer);
 }
 
-/** Updates what the peer says it holds; `releasing` keeps what it held while its stop scripts may still run. */
-export function noteHold(peer: Peer, message: Message): void {
+/**
+ * Updates what the peer says it holds; `releasing` keeps what it held while its stop scripts may still run. False: a
+ * lost report that was sent again, and came after one that was made later, says nothing any more.
+ */
+export function noteHold(peer: Peer, message: Message): boolean {
+  const sequence = Number.parseInt(fieldOf(message, 'seq') ?? '', 16);
+  if (sequence < peer.reportSequence) return false;
+  if (sequence >= 0) peer.reportSequence = sequence;
   const word = parseHold(fieldOf(message, 'rsc_hold'));
   const before = peer.hold;
   if (fieldOf(message, 'rtype') === 'full') peer.hold = word;
@@ -70,6 +75,7 @@ export function noteHold(peer: Peer, message: Message): void {
   // 3.0.6 says this before its stop scripts ran (resource-engine.md 2.13), so it is no proof that they are done.
   if (info === 'standby' || info === 'shutdown') peer.releasing = union(peer.releasing, union(before, peer.hold));
   else if (fieldOf(message, 'isstable') === '1') peer.releasing = 'none';
+  return true;
 }
 
 function union(one: Hold, other: Hold): Hold {
@@ -159,6 +165,7 @@ function settleOrphans(draft: Draft, peer: Peer): void {
 export function classicDeadlines(draft: Draft): (number | undefined)[] {
   const {classic, peer} = draft.state;
   return [
+    repeatsAtMs(draft),
     classic.rstate === 'received' ? classic.acquireAtMs : undefined,
     peer?.conflictSinceMs === undefined ? undefined : peer.conflictSinceMs + CONFLICT_PATIENCE_MS,
     classic.orphanSinceMs === undefined ? undefined : classic.orphanSinceMs + ORPHAN_PATIENCE_MS,

@@ -6,6 +6,7 @@ import {type LogLevel, type LogRecord, log} from '../model/log.js';
 import type {ManagerEffect} from '../model/manager.js';
 import {messageOf} from '../model/message.js';
 import type {Now} from '../model/time.js';
+import {isObserver} from './pair.js';
 import type {GroupState, ManagerState, Peer} from './state.js';
 
 export interface Draft {
@@ -82,6 +83,7 @@ export function currentHold(draft: Draft): Hold {
 export function holdsClass(draft: Draft, part: 'local' | 'foreign'): boolean {
   const {state} = draft;
   const groups = state.groups.filter((group) => classOf(draft, group) === part);
+  if (isObserver(state)) return false;
   if (groups.length > 0) return groups.some((group) => ownsGroup(group) && group.state !== 'unknown');
   // A class without groups is held as the real daemon does: its own always, the peer's when the peer is gone.
   if (state.phase !== 'stable') return false;

@@ -4,6 +4,7 @@
 import type {ManagerEffect} from '../model/manager.js';
 import {type Draft, followsClassicRules, isNice, ownsGroup, say, send} from './draft.js';
 import {setGoal} from './goals.js';
+import {isObserver} from './pair.js';
 import {sendHold} from './reports.js';
 import {answerPending, cancelStandby} from './standby.js';
 
@@ -36,7 +37,8 @@ export function settleLeaving(draft: Draft): void {
   state.phase = 'left';
   state.exitAtMs = draft.now.monoMs + tailMs + EXIT_GRACE_MS;
   say(draft, 'info', 'ALL_RELEASED', 'All resources are released.');
-  if (state.isCommUp) {
+  // A real node takes the goodbye of any other one for that of its partner.
+  if (state.isCommUp && !isObserver(draft.state)) {
     if (isNice(draft)) sendHold(draft, {isStable: false, info: 'shutdown', hold: 'none'});
     send(draft, {t: 'shutdone', st: 'dead'});
   }

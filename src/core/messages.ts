@@ -44,8 +44,7 @@ export function messageReceived(draft: Draft, from: NodeName, message: Message):
 
 function heardReport(draft: Draft, peer: Peer, message: Message): void {
   if (peer.kind === 'classic' && draft.state.isCommUp) return heardHold(draft, peer, message);
-  noteHold(peer, message);
-  peer.isStable = fieldOf(message, 'isstable') === '1';
+  if (noteHold(peer, message)) peer.isStable = fieldOf(message, 'isstable') === '1';
 }
 
 /** The other node wants groups; the word is from its point of view. */

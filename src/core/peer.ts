@@ -41,6 +41,7 @@ function unknownHoldings() {
     isStable: false,
     releasing: 'none',
     conflictSinceMs: undefined,
+    reportSequence: 0,
   } as const;
 }
 
@@ -52,6 +53,8 @@ export function nodeChanged(draft: Draft, event: NodeChanged): void {
   const {peer} = state;
   if (peer === undefined || peer.name !== event.node) return;
   const before = peer.status;
+  // Heard for the first time in this life: what it ran before it was cut off from us is not known either.
+  if (!peer.wasHeard && event.wasHeard && state.config.ha.stonith === undefined) mayBeShared(draft);
   peer.wasHeard ||= event.wasHeard;
   peer.status = event.status;
   if (event.status === 'dead') return before === 'dead' ? undefined : peerDied(draft, peer);
@@ -219,6 +222,10 @@ export function heardStatus(draft: Draft, peer: Peer, message: Message): void {
   const isNewLife = peer.kind === 'systole' && beacon.incarnation !== peer.incarnation;
   if (isNewLife) cancelStandby(draft, `the manager of ${peer.name} was restarted`);
 
+  // A beacon between the two was lost, and it may have said that the peer started what runs here.
+  if (peer.kind === 'systole' && !isNewLife && peer.version > 0 && beacon.version > peer.version + 1) {
+    mayBeShared(draft);
+  }
   peer.kind = 'systole';
   Object.assign(peer, beacon);
   settleGrants(draft, peer);

@@ -1,7 +1,14 @@
 // `resource` reports: what this node holds, told to the peer and to API clients (resource-engine.md 2.2).
 
 import type {Hold} from '../model/cluster.js';
-import {currentHold, type Draft, isNice, send} from './draft.js';
+import {currentHold, type Draft, followsClassicRules, isNice, send} from './draft.js';
+import {isObserver} from './pair.js';
+
+/**
+ * A real peer believes the report that arrives last. When lost packets are sent again that may be an older one, which
+ * leaves it in transition for ever, so the newest is repeated.
+ */
+const REPEAT_MS = 5_000;
 
 export interface ReportOptions {
   readonly isStable: boolean;
@@ -11,8 +18,9 @@ export interface ReportOptions {
 }
 
 export function sendHold(draft: Draft, options: ReportOptions): void {
-  if (!isNice(draft)) return;
+  if (!isNice(draft) || isObserver(draft.state)) return;
   const hold = options.hold ?? currentHold(draft);
+  draft.state.reportedAtMs = draft.now.monoMs;
   draft.state.reported = `${hold} ${options.isStable}`;
   send(draft, {
     t: 'resource',
@@ -27,5 +35,13 @@ export function sendHold(draft: Draft, options: ReportOptions): void {
 export function reportChanges(draft: Draft): void {
   const {state} = draft;
   if (state.phase !== 'stable' || !state.isCommUp || state.standby !== undefined) return;
-  if (`${currentHold(draft)} true` !== state.reported) sendHold(draft, {isStable: true});
+  const isDue = draft.now.monoMs >= (repeatsAtMs(draft) ?? Infinity);
+  if (isDue || `${currentHold(draft)} true` !== state.reported) sendHold(draft, {isStable: true});
+}
+
+/** When the report is repeated to a real peer; undefined: never. */
+export function repeatsAtMs(draft: Draft): number | undefined {
+  const {classic, reportedAtMs, phase, standby} = draft.state;
+  if (!followsClassicRules(draft) || !isNice(draft) || phase !== 'stable' || classic.rstate !== 'stable') return;
+  return standby === undefined ? reportedAtMs + REPEAT_MS : undefined;
 }

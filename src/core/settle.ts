@@ -16,11 +16,13 @@ import {expireRequests} from './requests.js';
 import {settleSharing} from './sharing.js';
 import {settleStandby} from './standby.js';
 import {becomeStable} from './start.js';
+import type {ManagerState} from './state.js';
 import {advanceAll} from './worker.js';
 
 const ROUNDS_MAX = 12;
-const LEASE_EVERY_MS = 1_000;
 const LEASE_MIN_MS = 5_000;
+/** The watchdog is fed at a renewal: this is well within the dead time that it allows. */
+const LEASE_EVERY_MAX_MS = 2_000;
 
 export function settle(draft: Draft): void {
   retryFencing(draft);
@@ -98,10 +100,19 @@ function startMonitors(draft: Draft): void {
 function renewLease(draft: Draft): void {
   const {state, now} = draft;
   if (!state.isMessagingReady || now.monoMs < state.leaseAtMs) return;
-  state.leaseAtMs = now.monoMs + LEASE_EVERY_MS;
-  const forMs = Math.max(LEASE_MIN_MS, 2 * state.config.ha.deadtimeMs);
+  const forMs = leaseMs(state);
+  state.leaseAtMs = now.monoMs + leaseEveryMs(state);
   draft.effects.push({type: 'tell-messaging', message: {type: 'renew-lease', forMs}});
   if (state.phase !== 'left') draft.effects.push({type: 'feed-watchdog'});
+}
+
+function leaseMs(state: ManagerState): number {
+  return Math.max(LEASE_MIN_MS, 2 * state.config.ha.deadtimeMs);
+}
+
+/** Each renewal wakes two processes, so no more often than the lease needs. */
+function leaseEveryMs(state: ManagerState): number {
+  return Math.min(LEASE_EVERY_MAX_MS, leaseMs(state) / 5);
 }
 
 /** The next deadline after the last step; one that passed has been looked at. */
@@ -122,7 +133,7 @@ export function nextDeadline(draft: Draft): number {
       group.granted?.untilMs,
     ]),
   ];
-  let next = state.steppedMs + LEASE_EVERY_MS;
+  let next = state.steppedMs + leaseEveryMs(state);
   for (const each of candidates) if (each !== undefined && each > state.steppedMs && each < next) next = each;
   return next;
 }

@@ -8,6 +8,7 @@ import type {Now} from '../model/time.js';
 import {noteHold} from './classic.js';
 import {currentHold, type Draft, holdsClass, isNice, ownsGroup, say, send} from './draft.js';
 import {setGoal} from './goals.js';
+import {groupsHere, isObserver, partnerOf} from './pair.js';
 import {heardStatus, newPeer, peerDied} from './peer.js';
 import {sendHold} from './reports.js';
 import type {GroupState, ManagerState} from './state.js';
@@ -29,7 +30,7 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     phase: 'waiting',
     nodes: [],
     peer: partner === undefined ? undefined : newPeer(partner),
-    groups: config.groups.map(groupOf),
+    groups: groupsHere(config).map(groupOf),
     classic: {
       rstate: 'starting',
       hold: {local: false, foreign: false},
@@ -47,14 +48,9 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     beacon: {text: '', version: 0},
     newestClaim: FIRST_CLAIM,
     reported: '',
+    reportedAtMs: 0,
     exitAtMs: undefined,
   };
-}
-
-/** R1 resources belong to a pair: the other home node, else the first other node. */
-function partnerOf(config: ClusterConfig): string | undefined {
-  const others = config.ha.nodes.filter((node) => node !== config.ha.node);
-  return others.find((node) => config.groups.some((group) => group.home === node)) ?? others[0];
 }
 
 export function groupOf(definition: ResourceGroup): GroupState {
@@ -119,7 +115,7 @@ function adopt(draft: Draft): void {
   state.isCommUp = true;
   state.isAdopted = true;
   if (state.phase === 'waiting') state.phase = 'joining';
-  // They ended with the API of the manager that died; without them nobody would outdate a disk or watch the network.
+  // The API's socket and the respawn clients were the old manager's; communication does not come up a second time.
   draft.effects.push({type: 'start-clients'});
   say(draft, 'WARN', 'ADOPTED', 'The manager was restarted: resources are measured and kept');
 }
@@ -128,9 +124,10 @@ export function commUp(draft: Draft): void {
   const {state} = draft;
   state.isCommUp = true;
   state.nodes = state.nodes.map((node) => (node.name === state.self ? {...node, status: 'active'} : node));
-  say(draft, 'info', 'COMM_UP', 'Comm_now_up(): updating status to active', {groups: state.groups.length});
   if (state.phase === 'leaving' || state.phase === 'left') return;
-  if (isNice(draft)) send(draft, {t: 'starting', sysv: '1'});
+  const isWatching = isObserver(draft.state);
+  if (isWatching) say(draft, 'WARN', 'OBSERVER', 'The resources belong to two other nodes: this one only watches.');
+  else if (isNice(draft)) send(draft, {t: 'starting', sysv: '1'});
   draft.effects.push({type: 'start-clients'});
   if (state.phase === 'waiting') state.phase = 'joining';
   if (state.phase === 'stable') sendHold(draft, {isStable: true});
@@ -157,7 +154,7 @@ export function configChanged(draft: Draft, config: ClusterConfig): void {
   state.config = config;
   const kept = state.groups.map((group) => changed(draft, group, config));
   const known = new Set(kept.map((group) => group.definition.key));
-  const added = config.groups
+  const added = groupsHere(config)
     .filter((group) => !known.has(group.key))
     .map((group) => ({...groupOf(group), claim: state.newestClaim}));
   state.groups = [...kept, ...added];
@@ -166,7 +163,7 @@ export function configChanged(draft: Draft, config: ClusterConfig): void {
 }
 
 function changed(draft: Draft, group: GroupState, config: ClusterConfig): GroupState {
-  const next = config.groups.find((each) => each.key === group.definition.key);
+  const next = groupsHere(config).find((each) => each.key === group.definition.key);
   if (next === undefined) {
     say(draft, 'WARN', 'GROUP_REMOVED', `Group ${group.definition.key} is no longer in haresources: it is stopped`);
     group.isRemoved = true;

@@ -24,6 +24,8 @@ export interface Job {
   goal: Goal;
   action: ResourceAction;
   index: number;
+  /** What the resource was before this call. */
+  before: ResourceStateWord;
   sinceMs: number;
   isCancelled: boolean;
 }
@@ -124,6 +126,8 @@ export interface Peer {
   /** The last `resource` report. */
   hold: Hold;
   isStable: boolean;
+  /** Sequence number of that report. */
+  reportSequence: number;
   /** Said it holds nothing while its stops may still run: still an owner of what it held before. */
   releasing: Hold;
   /** When both first claimed the same class; undefined: no conflict. */
@@ -194,6 +198,7 @@ export interface ManagerState {
   newestClaim: number;
   /** Last hold and stability sent in a `resource` report. */
   reported: string;
+  reportedAtMs: number;
   /** When the process ends even if messaging never confirms its own end. */
   exitAtMs: number | undefined;
 }

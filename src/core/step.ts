@@ -108,8 +108,9 @@ function messagingSaid(draft: Draft, message: MessagingToManager): void {
     case 'log':
       draft.effects.push({type: 'log', record: message.record});
       return;
-    // For the clients of the API; the cluster's own messages are never held back.
+    // For the runtime: the clients of the API, and the file of the uuid.
     case 'flow-changed':
+    case 'uuid-cloned':
       return;
     case 'stopped':
       return state.phase === 'left' ? leave(draft) : undefined;

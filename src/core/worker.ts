@@ -49,7 +49,11 @@ function isFinished(group: GroupState): boolean {
 }
 
 function nextAction(draft: Draft, group: GroupState): ResourceAction {
-  if (group.goal === 'run') return group.isChecked ? 'start' : 'status';
+  if (group.goal === 'run') {
+    // The agents of addresses look first themselves; asking them would lengthen every move by a script.
+    const looksItself = isAnnouncer(group.definition.resources[group.cursor]?.script);
+    return group.isChecked || looksItself ? 'start' : 'status';
+  }
   if (group.goal === 'announce') return 'start';
   // After the last allowed stop attempt the status decides whether the group is blocked.
   if (group.goal === 'stop') return group.attempts > draft.state.config.systole.stopRetries ? 'status' : 'stop';
@@ -60,7 +64,9 @@ function runScript(draft: Draft, group: GroupState, action: ResourceAction): voi
   const resource = group.definition.resources[group.cursor];
   assert(resource !== undefined, `no resource ${group.cursor} in group ${group.definition.key}`);
   const id = nextId(draft);
-  group.job = {id, goal: group.goal, action, index: group.cursor, sinceMs: draft.now.monoMs, isCancelled: false};
+  const {goal, cursor: index} = group;
+  const before = group.resources[index] ?? 'unknown';
+  group.job = {id, goal, action, index, before, sinceMs: draft.now.monoMs, isCancelled: false};
   if (action === 'start' && group.goal !== 'announce') group.resources[group.cursor] = 'starting';
   if (action === 'stop') group.resources[group.cursor] = 'stopping';
   const {systole} = draft.state.config;
@@ -91,10 +97,13 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   if (verdict === 'running' || verdict === 'stopped' || verdict === 'unknown') group.resources[job.index] = verdict;
   else if (job.action === 'start') group.resources[job.index] = verdict === 'done' ? 'running' : 'failed';
   else group.resources[job.index] = verdict === 'done' ? 'stopped' : 'failed';
+  // An agent that is gone ran nothing: what was stopped still is, and need not be stopped by it.
+  const isUntouched = exit.missing && job.before === 'stopped';
+  if (isUntouched) group.resources[job.index] = 'stopped';
   // The goal changed while the script ran: what it found is recorded, the new goal goes on from its own beginning.
   if (!isForGoal || job.isCancelled) return;
   if (job.action === 'start') return startExited(draft, group, exit);
-  if (job.action === 'stop') return stopExited(draft, group, exit);
+  if (job.action === 'stop') return isUntouched ? stopNext(group) : stopExited(draft, group, exit);
   statusExited(draft, group, exit);
 }
 

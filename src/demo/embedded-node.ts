@@ -134,7 +134,9 @@ esac
 `,
     DemoStore: `#!/bin/sh
 pid_file=${directory}/run/store.pid
-alive() { [ -s "$pid_file" ] && kill -0 "$(cat "$pid_file")" 2>/dev/null; }
+# A zombie has no program: where process 1 reaps once a second, kill -0 would see it for that long.
+runs() { readlink "/proc/$1/exe" >/dev/null 2>&1; }
+alive() { [ -s "$pid_file" ] && runs "$(cat "$pid_file")"; }
 case $4 in
   start)
     alive && exit 0
@@ -146,7 +148,7 @@ case $4 in
     alive || exit 0
     store=$(cat "$pid_file")
     kill "$store"
-    while kill -0 "$store" 2>/dev/null; do sleep 0.01; done ;;
+    while runs "$store"; do sleep 0.01; done ;;
   status) alive && echo running || echo stopped ;;
 esac
 `,

@@ -153,6 +153,11 @@ export class Machine {
     this.#wakePrograms();
   }
 
+  /** Ends every process but process 1 and the command server at once: as a power cut, and the machine is usable again. */
+  async killAll(): Promise<void> {
+    await this.#inServer('kill -KILL -1');
+  }
+
   /** Ends every process at once. Resolves when the last is gone. */
   async kill(): Promise<void> {
     if (!this.#child) return;

@@ -12,7 +12,7 @@ import {nodesReported, nodesRequested} from './nodes.js';
 import {follow, nakArrived, releaseHeld, rememberEarly} from './sequence.js';
 import {rexmitRequested} from './serve.js';
 import {HELD_MAX, type NodeRecord, nodeOf} from './state.js';
-import {change, changeNode, deliver, printable, recordRarely, type Work} from './work.js';
+import {change, changeNode, deliver, printable, recordRarely, tell, type Work} from './work.js';
 
 const NO_UUID = '\0'.repeat(16);
 
@@ -70,8 +70,11 @@ function isOurs(work: Work, src: string, message: Message): boolean {
     return true;
   }
   if (!hasOurUuid) return false;
-  const text = `node ${printable(src)} has our own uuid: was this machine cloned? Remove hb_uuid there. Its packets are refused`;
+  const text = `node ${printable(src)} has our own uuid: was this machine cloned? Its packets are refused`;
+  const before = work.effects.length;
   refuse(work, printable(src), ['CRIT', 'UUID_CLONED', text]);
+  // As rarely as it is logged. Two nodes that refuse each other believe each other dead, and would both serve.
+  if (work.effects.length > before && nodeOf(work.state, src)) tell(work, {type: 'uuid-cloned', node: src});
   return true;
 }
 

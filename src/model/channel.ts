@@ -59,4 +59,6 @@ export type MessagingToManager =
   /** More is unacknowledged than a peer may fall behind: nothing is to be read from API clients until it caught up. */
   | {readonly type: 'flow-changed'; readonly isPaused: boolean}
   | {readonly type: 'log'; readonly record: LogRecord}
+  /** A node of ours has our own uuid, so neither hears the other: we need another one. */
+  | {readonly type: 'uuid-cloned'; readonly node: NodeName}
   | {readonly type: 'stopped'};

@@ -83,6 +83,7 @@ export class Manager {
   private fencingTimer: NodeJS.Timeout | undefined;
   private lastRequestId = 0;
   private isLeaving = false;
+  private hasNewUuid = false;
   private readonly say = (record: LogRecord): void => this.log.write(record);
 
   constructor(private readonly options: ManagerOptions) {
@@ -236,11 +237,21 @@ export class Manager {
   private messagingSaid(said: MessagingToManager): void {
     // Its log lines are ours to write; the core has no use for them.
     if (said.type === 'log') return this.say(said.record);
+    if (said.type === 'uuid-cloned') return this.replaceUuid(said.node);
     if (said.type === 'ready') this.generation = said.generation;
     this.clients.heard(said);
     const shown = feedOf(said, Date.now());
     this.dispatch({type: 'messaging-said', message: said});
     if (shown !== undefined) this.show(shown);
+  }
+
+  /** Once: a new one is random, so the next clone would be somebody's work. The peer may be a daemon that never changes its own. */
+  private replaceUuid(node: string): void {
+    if (this.hasNewUuid) return;
+    this.hasNewUuid = true;
+    this.say(log('WARN', 'UUID_REPLACED', `taking another uuid, because ${node} has ours`, {node}));
+    rmSync(this.options.paths.uuidFile, {force: true});
+    this.messaging.restart();
   }
 
   private requested(id: number, request: ControlRequest): void {

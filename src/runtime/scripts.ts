@@ -31,7 +31,11 @@ export function createScriptRunner(options: ScriptRunnerOptions): ScriptRunner {
   return {
     async run(id, call) {
       const agent = findAgent(options.agentDirs, call.resource.script, options.unitDirs);
-      if (!agent.found) return cannotRun(options, call, agent.reason);
+      if (!agent.found) {
+        // Not at once: whatever the core tries next, packets and clients are read in between.
+        await new Promise((resolve) => setImmediate(resolve));
+        return cannotRun(options, call, agent.reason);
+      }
       const args = [...agent.leadingArgs, ...call.resource.args, call.action];
       announce(options, call, agent.path, args);
       const program = runProgram({

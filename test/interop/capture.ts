@@ -13,6 +13,14 @@ const bridges = ['service', 'direct'] as const;
 /** Header fields that say nothing in a story. */
 const dull = new Set(['srcuuid', 'destuuid', 'hg', 'ts', 'ld', 'ttl', 'auth', 'protocol', 'rtype']);
 
+/** Every key that a case uses. */
+const everyKey = [1, 2, 3].flatMap((index) => {
+  const keyed = ['HA_JACKBILLOW', 'SECOND', 'a-key-of-its-own', 'another-key'].flatMap((key) =>
+    (['sha1', 'md5'] as const).map((method) => ({index, method, key})),
+  );
+  return [...keyed, {index, method: 'crc' as const, key: ''}].map((key) => prepareKeys({signWith: index, keys: [key]}));
+});
+
 export class Capture {
   readonly #directory: string;
   /** Seconds to subtract from a packet's time to get the machine's uptime. */
@@ -83,11 +91,8 @@ export class Capture {
 function decode(frame: Buffer): Message | undefined {
   if (frame.length < 42 || frame.readUInt16BE(12) !== 0x0800) return undefined;
   const payload = frame.subarray(14 + (frame.readUInt8(14) & 15) * 4 + 8);
-  const keys = ['HA_JACKBILLOW', 'SECOND'].flatMap((key) =>
-    (['sha1', 'md5'] as const).map((method) => ({index: 1, method, key})),
-  );
-  for (const key of [...keys, {index: 1, method: 'crc' as const, key: ''}]) {
-    const opened = openPacket(payload, prepareKeys({signWith: 1, keys: [key]}));
+  for (const key of everyKey) {
+    const opened = openPacket(payload, key);
     if (opened.ok) return opened.message;
   }
   return undefined;

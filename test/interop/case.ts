@@ -2,6 +2,7 @@
 // (our node is n1, our node is n2) and in several modes of auto_failback. After its own steps every case is audited:
 // nothing may have run on two nodes at once unless the case says why that cannot be helped.
 
+import assert from 'node:assert/strict';
 import {type ClusterOptions, deadtimeMs, type InteropLab, type Layout, type Mode} from './lab.js';
 import type {InteropNode} from './node.js';
 
@@ -15,10 +16,21 @@ export interface Scene {
   readonly mode: Mode;
 }
 
+export type Role = 'ours' | 'theirs';
+/** How the roles are called in names of cases. */
+export const label = {ours: 'ours', theirs: 'real'} as const;
+export const roles: readonly Role[] = ['ours', 'theirs'];
+
+export function other(scene: Scene, node: InteropNode): InteropNode {
+  return node === scene.ours ? scene.theirs : scene.ours;
+}
+
 export interface Case {
   readonly name: string;
   readonly modes: readonly Mode[];
   readonly options?: Partial<Omit<ClusterOptions, 'kinds' | 'mode'>>;
+  /** A third node: `mixed`: real where ours is n1, else ours; `ours`: always ours. */
+  readonly third?: 'mixed' | 'ours';
   /** Why two nodes may run one resource for a while here. */
   readonly mayOverlap?: string;
   run(scene: Scene): Promise<void>;
@@ -44,3 +56,28 @@ export function afterReturn(scene: Scene, survivor: InteropNode): Layout {
 
 /** Long enough for every death to have been declared and every takeover to have begun. */
 export const pastDeadtimeMs = deadtimeMs + 1000;
+
+/** Everything that a working cluster does, in short: a move there and back, a death, and a takeover. */
+export async function round(scene: Scene): Promise<void> {
+  const {lab, ours, theirs, mode} = scene;
+  await startBoth(scene);
+  if (mode !== 'legacy') {
+    await ours.standby('all');
+    await lab.settled(lab.allOn(theirs.name));
+    await theirs.standby('foreign');
+    await lab.settled(lab.home());
+  }
+  await theirs.powerCut();
+  await lab.settled(lab.allOn(ours.name), {words: {[theirs.name]: ['']}});
+}
+
+/** Fails when anything was started or stopped since, or a node declared another dead. */
+export function undisturbed(scene: Scene): () => void {
+  const state = () => scene.lab.nodes.map((node) => node.calls().join('\n'));
+  const deaths = () => scene.lab.nodes.map((node) => node.log().match(/node \S+ is dead/gi)?.length ?? 0);
+  const before = {calls: state(), deaths: deaths()};
+  return () => {
+    assert.deepEqual(state(), before.calls, 'a resource was touched');
+    assert.deepEqual(deaths(), before.deaths, 'a node was declared dead');
+  };
+}

@@ -3,12 +3,13 @@
 
 import {rmSync, writeFileSync} from 'node:fs';
 import type {DaemonKind} from '../../src/lab/daemon.js';
-import {makeLabDirectory} from '../../src/lab/host.js';
+import {makeLabDirectory, packageRoot} from '../../src/lab/host.js';
 import {Machine} from '../../src/lab/machine.js';
 import * as network from '../../src/lab/network.js';
-import {until} from '../../src/lab/wait.js';
+import {deadline, until} from '../../src/lab/wait.js';
 import {Capture} from './capture.js';
 import {InteropNode, uptime} from './node.js';
+import type {RelayPlan} from './relay.js';
 
 export type Mode = 'on' | 'off' | 'legacy';
 /** Node name -> resources that run there, e.g. {n1: 'A A2', n2: 'B'}. */
@@ -21,7 +22,8 @@ export interface ClusterOptions {
   /** Media lines of ha.cf for a node; default: ucast on both links. */
   readonly media?: (node: {readonly number: number; readonly peers: readonly number[]}) => readonly string[];
   /** Further ha.cf lines, for one node or for all. */
-  readonly haCf?: (name: string) => readonly string[];
+  readonly haCf?: (name: string, kind: DaemonKind) => readonly string[];
+  readonly deadtimeMs?: number;
   readonly authkeys?: string;
   readonly systoleConf?: string;
 }
@@ -29,6 +31,7 @@ export interface ClusterOptions {
 export const deadtimeMs = 1500;
 export const keepaliveMs = 200;
 
+const relayProgram = `${packageRoot}/dist/test/interop/relay.js`;
 const defaultResources = 'n1 rsc::A rsc::A2\nn2 rsc::B\n';
 const defaultSystoleConf = '[resources]\nmonitor-interval = 0\nkill-delay = 500ms\nfailure-expiry = 20s\n';
 
@@ -65,7 +68,8 @@ export class InteropLab {
     return lab;
   }
 
-  configure(node: InteropNode): void {
+  /** Writes a node's files, with further ha.cf lines if any. */
+  configure(node: InteropNode, further: readonly string[] = []): void {
     const options = this.#options;
     const peers = this.nodes.filter((each) => each !== node).map((each) => each.number);
     const links = ['eth0', 'eth1'] as const;
@@ -75,13 +79,14 @@ export class InteropLab {
       'debugfile /var/log/ha-debug',
       `keepalive ${keepaliveMs}ms`,
       'warntime 700ms',
-      `deadtime ${deadtimeMs}ms`,
-      'initdead 3000ms',
+      `deadtime ${options.deadtimeMs ?? deadtimeMs}ms`,
+      `initdead ${2 * (options.deadtimeMs ?? deadtimeMs) + 2000}ms`,
       'realtime off',
       ...(options.media?.({number: node.number, peers}) ?? ucast),
       `auto_failback ${options.mode}`,
       ...this.nodes.map((each) => `node ${each.name}`),
-      ...(options.haCf?.(node.name) ?? []),
+      ...(options.haCf?.(node.name, node.kind) ?? []),
+      ...further,
     ];
     node.configure('ha.cf', `${lines.join('\n')}\n`);
     node.configure('haresources', options.haresources ?? defaultResources);
@@ -121,6 +126,24 @@ export class InteropLab {
     const child = this.client.spawn(program, args);
     this.#programs.push(child);
     return child;
+  }
+
+  /** Puts a relay between the nodes, for clusters whose media are `relayed`; it loses, doubles and delays packets. */
+  async relay(faults: Pick<RelayPlan, 'loss' | 'duplication' | 'reordering'>): Promise<void> {
+    const numbers = this.nodes.map(({number}) => number);
+    const links = ['eth0', 'eth1'] as const;
+    const routes = links.flatMap((link) =>
+      numbers.map((number) => ({address: relayAddress(number, link), target: network.addressOf(number, link)})),
+    );
+    for (const {address} of routes) {
+      const bridge = address.startsWith('10.77.0.') ? 'service' : 'direct';
+      await this.client.run(`ip addr add ${address}/24 dev ${bridge}`);
+    }
+    const plan: RelayPlan = {routes, port: 694, seed: 1, ...faults};
+    const program = this.spawnInMiddle(process.execPath, [relayProgram, JSON.stringify(plan)]);
+    const ready = new Promise<void>((resolve) => program.stdout.once('data', () => resolve()));
+    await deadline(ready, 10_000, () => 'the relay does not start');
+    this.note(`relay: ${JSON.stringify(faults)}`);
   }
 
   /** The home layout: every group on its home node. */
@@ -200,7 +223,7 @@ export class InteropLab {
     const isSettled = async () => same() && (await Promise.all(this.nodes.map(says))).every(Boolean) && same();
     const what = () =>
       `expected ${show(layout)}; runs ${show(this.layout())}; rscstatus ${JSON.stringify(Object.fromEntries(words))}`;
-    const limit = {timeoutMs: options.withinMs ?? 30_000, what, everyMs: 150};
+    const limit = {timeoutMs: options.withinMs ?? 30_000, what, everyMs: 300};
     await until(isSettled, limit);
     await new Promise((resolve) => setTimeout(resolve, 500));
     await until(isSettled, {...limit, timeoutMs: 5000});
@@ -256,6 +279,16 @@ export class InteropLab {
     await this.client.kill().catch(() => {});
     rmSync(this.directory, {recursive: true, force: true});
   }
+}
+
+function relayAddress(number: number, link: network.LinkName): string {
+  return network.addressOf(200 + number, link);
+}
+
+/** Media lines that send everything through the relay. */
+export function relayed({peers}: {readonly peers: readonly number[]}): string[] {
+  const links = ['eth0', 'eth1'] as const;
+  return peers.flatMap((peer) => links.map((link) => `ucast ${link} ${relayAddress(peer, link)}`));
 }
 
 export function show(layout: Layout): string {

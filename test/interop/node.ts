@@ -14,6 +14,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import {dirname} from 'node:path';
 import {type DaemonKind, daemons} from '../../src/lab/daemon.js';
 import {packageRoot} from '../../src/lab/host.js';
 import {Machine, type Outcome} from '../../src/lab/machine.js';
@@ -82,6 +83,21 @@ export class InteropNode {
     chmodSync(path, file === 'authkeys' ? 0o600 : 0o644);
   }
 
+  /** Puts a program into the node's /etc/ha.d. */
+  install(file: string, text: string): void {
+    const path = `${this.#conf}/${file}`;
+    mkdirSync(dirname(path), {recursive: true});
+    writeFileSync(path, text);
+    chmodSync(path, 0o755);
+  }
+
+  /** Lets the node send a cluster message, as scripts do. */
+  async say(fields: Readonly<Record<string, string>>): Promise<void> {
+    const lines = Object.entries(fields).map(([name, value]) => `${name}=${value}\n`);
+    writeFileSync(`${this.machine.directory}/log/block`, `>>>\n${lines.join('')}<<<\n`);
+    await this.machine.run('cat /var/log/block >/var/lib/heartbeat/fifo');
+  }
+
   async boot(plugIn: (pid: number) => Promise<void>): Promise<void> {
     await this.machine.boot(plugIn);
     await this.machine.run(`mount --bind ${this.machine.directory}/reboot $(readlink -f /usr/sbin/reboot)`);
@@ -125,14 +141,16 @@ export class InteropNode {
   /** The daemon dies at once; its resources and their scripts go on. */
   async killDaemon(): Promise<void> {
     this.note('kill -9 of the daemon');
-    // Twice: each process of ours starts the other again.
-    for (let round = 0; round < 2; round += 1) await this.machine.run(daemonOnly.replace('SIGNAL', 'KILL'));
+    // All stand still first: the parts of a daemon start each other again.
+    await this.machine.pause();
+    await this.machine.run(daemonOnly.replace('SIGNAL', 'KILL'));
+    await this.machine.resume();
   }
 
   /** Everything dies at once, and what it ran is gone; the machine can be used again at once. */
   async powerCut(): Promise<void> {
     this.note('power cut');
-    for (let round = 0; round < 2; round += 1) await this.machine.run(everything.replace('SIGNAL', 'KILL'));
+    await this.machine.killAll();
     const lost = this.running();
     for (const name of lost) appendFileSync(`${this.#rsc}/calls`, `${uptime()} ${name} DOWN\n`);
     for (const name of lost) rmSync(`${this.#rsc}/up/${name}`, {force: true});
@@ -141,12 +159,12 @@ export class InteropNode {
 
   async freeze(): Promise<void> {
     this.note('all processes stopped');
-    await this.machine.run(everything.replace('SIGNAL', 'STOP'));
+    await this.machine.pause();
   }
 
   async thaw(): Promise<void> {
+    await this.machine.resume();
     this.note('all processes go on');
-    await this.machine.run(everything.replace('SIGNAL', 'CONT'));
   }
 
   running(): string[] {
@@ -176,9 +194,28 @@ export class InteropNode {
     return this.machine.exec([daemons[this.kind].path(name), ...args].join(' '));
   }
 
+  /** Repeated, as by an operator, when the real daemon's log shows that it never read the command (docs/interop.md). */
   async standby(scope: Scope): Promise<Outcome> {
-    this.note(`hb_standby ${scope}`);
-    return await this.#told('hb_standby', scope);
+    for (let attempt = 1; ; attempt += 1) {
+      this.note(`hb_standby ${scope}`);
+      const seen = this.log().length;
+      const outcome = await this.#told('hb_standby', scope);
+      if (this.kind !== 'real' || attempt === 3 || (await this.#reacts(seen))) return outcome;
+      this.note('the real daemon dropped the command: it is given again');
+      this.lostCommands += 1;
+    }
+  }
+
+  /** How often the real daemon dropped a command that it had taken. */
+  lostCommands = 0;
+
+  async #reacts(seen: number): Promise<boolean> {
+    const endMs = performance.now() + 4000;
+    while (performance.now() < endMs) {
+      if (/heartbeat: \[\d+\]: .*standby/i.test(this.log().slice(seen))) return true;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    return false;
   }
 
   async takeover(scope: Scope): Promise<Outcome> {

@@ -2,10 +2,14 @@
 // but this address changes. Method: two network namespaces with a real cable between them.
 
 import assert from 'node:assert/strict';
-import {type ChildProcess, spawn} from 'node:child_process';
+import {type ChildProcess, spawn, spawnSync} from 'node:child_process';
 import {once} from 'node:events';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
 import {afterEach, beforeEach, describe, test} from '@jest/globals';
 import {isRoot, runAgent} from '../helpers/agent.js';
+import {root} from '../helpers/command.js';
 import {Sandbox} from '../helpers/sandbox.js';
 
 if (!isRoot) process.stderr.write('service addresses: skipped, namespaces need root\n');
@@ -74,6 +78,27 @@ if (!isRoot) process.stderr.write('service addresses: skipped, namespaces need r
     assert.equal(outcome.code, 0, outcome.stderr);
     assert.ok(outcome.tookMs < 2000);
     assert.match(there.sh('ip neigh show 10.9.0.9'), new RegExp(here.mac()));
+  });
+
+  test('a stop that cannot see its effect fails', async () => {
+    here.sh('ip addr add 10.9.0.9/24 dev v0');
+    const directory = mkdtempSync(join(tmpdir(), 'systole-ip-'));
+    try {
+      // Deletes nothing and shows nothing: what an `ip` without memory would do.
+      writeFileSync(`${directory}/ip`, '#!/bin/sh\nexit 1\n', {mode: 0o755});
+      const env = {PATH: `${directory}:${process.env['PATH']}`};
+      assert.notEqual((await call('stop', '10.9.0.9', {env})).code, 0);
+      const status = await call('status', '10.9.0.9', {env});
+      assert.equal(status.code, 4);
+      assert.equal(status.stdout, '');
+    } finally {
+      rmSync(directory, {recursive: true});
+    }
+  });
+
+  test('the helper in Perl is clean, though it runs without strict and warnings', () => {
+    const {stderr} = spawnSync('perl', ['-Mstrict', '-Mwarnings', '-c', `${root}/resource.d/.lib/neighbour.pl`]);
+    assert.match(`${stderr}`, /^\S+ syntax OK\n$/);
   });
 
   test('announcements are repeated, and end with the address', async () => {

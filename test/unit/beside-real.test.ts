@@ -58,3 +58,34 @@ test('legacy: a dead real peer, which never says what it holds, is fenced before
   real.pair.run(20_000);
   assert.equal(real.runs('B'), false);
 });
+
+const report = (hold: string, isStable: '0' | '1', seq: string) =>
+  ({t: 'resource', rsc_hold: hold, rtype: 'full', isstable: isStable, seq}) as const;
+
+test('an older report that was lost and sent again changes nothing', () => {
+  const real = new BesideReal('n1', {haresources, autoFailback: 'off'});
+  real.join();
+  real.says(report('none', '0', 'e'));
+  real.says(report('local', '1', '11'));
+  real.pair.until(() => real.runs('A'));
+  real.says(report('none', '0', '10'));
+  real.pair.run(100);
+  assert.equal(real.node.state?.peer?.hold, 'local');
+  assert.equal(real.node.state?.peer?.isStable, true);
+  real.says(report('all', '1', '12'));
+  real.pair.run(100);
+  assert.equal(real.node.state?.peer?.hold, 'all');
+});
+
+test('our report is repeated to a real peer, which may have got an older one last', () => {
+  const real = new BesideReal('n1', {haresources, autoFailback: 'off'});
+  real.join();
+  real.says(report('local', '1', '11'));
+  real.pair.until(() => real.runs('A'));
+  const before = real.sent('resource').length;
+  real.pair.run(11_000);
+  assert.deepEqual(real.sent('resource').slice(before), [
+    't=resource rsc_hold=local rtype=full isstable=1',
+    't=resource rsc_hold=local rtype=full isstable=1',
+  ]);
+});

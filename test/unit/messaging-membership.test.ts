@@ -246,6 +246,8 @@ test('packets that must not count: unknown node, cloned uuid, our own name, our 
     ['NODE_UNKNOWN', 'UUID_CLONED', 'NODE_NAME_TWICE', 'MESSAGE_INCOMPLETE', 'MESSAGE_INCOMPLETE', 'STATUS_UNKNOWN'],
   );
   assert.equal(texts(all)[0], 'process_status_message: bad node [ha9] in message');
+  const cloneReports = all.filter((each) => each.type === 'tell-manager' && each.message.type === 'uuid-cloned');
+  assert.equal(cloneReports.length, 1, 'the manager is told, as rarely as the log');
   const own = new Peer('ha1');
   own.uuid = '1'.repeat(16);
   assert.deepEqual(lab.receive(own.status()), []);

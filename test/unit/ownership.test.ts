@@ -296,6 +296,26 @@ test('refusals are said at once', () => {
   assert.equal(pair.node('n1').replies.get(id)?.ok, false);
 });
 
+test('a granted group whose start fails at once is tried once, not until the peer has heard of it', () => {
+  const pair = new Pair({haresources: 'n1 A'});
+  pair.boot('n1', 'n2');
+  pair.until(() => pair.runners('A').join() === 'n1');
+  pair.run(3000);
+  pair.node('n1').request({command: 'standby', scope: 'all'});
+  pair.until(() => pair.runners('A').join() === 'n2');
+  pair.run(3000);
+  for (const action of ['start', 'status', 'stop']) {
+    pair.node('n1').scripts.set(`A ${action}`, {ms: 0, code: action === 'start' ? 1 : 0});
+  }
+  const before = pair.trace.length;
+  pair.node('n2').request({command: 'standby', scope: 'all'});
+  pair.until(() => pair.runners('A').join() === 'n2' && pair.node('n1').group('A').state === 'failed');
+  pair.run(1000);
+  const starts = pair.trace.slice(before).filter((line) => line.includes('n1 RSC A start'));
+  assert.equal(starts.length, 1);
+  assert.deepEqual(pair.runners('A'), ['n2']);
+});
+
 test('the only node left tries a failed group again every few seconds', () => {
   const pair = settled();
   pair.node('n2').scripts.set('A start', {ms: 5, code: 1});

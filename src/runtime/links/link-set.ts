@@ -3,6 +3,7 @@
 
 import type {Medium} from '../../model/config.js';
 import {type LogRecord, log} from '../../model/log.js';
+import {monotonicMs} from '../clock.js';
 import {type InterfaceAddress, isInSubnet, readInterfaces} from './addresses.js';
 import {isOpenSocket} from './assign.js';
 import type {DeviceSocket} from './device-sockets.js';
@@ -20,13 +21,17 @@ export interface LinkSetOptions {
   readonly onLog: (record: LogRecord) => void;
 }
 
-const checkIntervalMs = 1000;
+/** Links are looked at after a packet was sent, for the process is awake then: a little less than a keepalive of 1 s. */
+const checkIntervalMs = 950;
+/** Without packets of ours (a long keepalive) they are looked at by a timer. */
+const quietCheckMs = 2000;
 
 export class LinkSet {
   readonly links: readonly Link[];
   private interfaces: readonly InterfaceAddress[] = [];
   private readonly inherited: readonly DeviceSocket[];
   private timer: NodeJS.Timeout | undefined;
+  private checkedMs = 0;
 
   constructor(private readonly options: LinkSetOptions) {
     this.inherited = options.deviceSockets.filter((each) => isOpenSocket(each.descriptor));
@@ -43,19 +48,26 @@ export class LinkSet {
     }
     await Promise.all(this.links.map((each) => each.check()));
     for (const link of this.links) this.report(link);
-    this.timer = setInterval(() => {
-      for (const link of this.links) void link.check();
-    }, checkIntervalMs);
+    this.checkedMs = monotonicMs();
+    this.timer = setInterval(() => this.check(), quietCheckMs);
     return this.links.filter((each) => !each.isOpen).map((each) => each.name);
   }
 
   send(bytes: Buffer): void {
     for (const link of this.links) link.send(bytes);
+    if (this.timer !== undefined && monotonicMs() - this.checkedMs >= checkIntervalMs) this.check();
   }
 
   async close(): Promise<void> {
     clearInterval(this.timer);
+    this.timer = undefined;
     await Promise.all(this.links.map((each) => each.close()));
+  }
+
+  private check(): void {
+    this.checkedMs = monotonicMs();
+    this.timer?.refresh();
+    for (const link of this.links) void link.check();
   }
 
   private makeLink(name: string): Link {

@@ -1,14 +1,7 @@
 // Scripts that fail, hang or take long, and nodes that die or stop in the middle of a move.
 
-import {type Case, nice, pause, type Scene, startBoth} from '../case.js';
+import {type Case, label, nice, other, pause, type Role, startBoth} from '../case.js';
 import type {InteropNode} from '../node.js';
-
-type Role = 'ours' | 'theirs';
-const label = {ours: 'ours', theirs: 'real'} as const;
-
-function other(scene: Scene, node: InteropNode): InteropNode {
-  return node === scene.ours ? scene.theirs : scene.ours;
-}
 
 /** The node's own group: its resources in order. */
 function own(node: InteropNode): {readonly first: string; readonly last: string} {

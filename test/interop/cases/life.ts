@@ -1,15 +1,10 @@
 // Starts, deaths, stops and returns of either node.
 
-import {afterReturn, type Case, every, pause, type Scene, startBoth} from '../case.js';
-import type {InteropNode} from '../node.js';
+import {until} from '../../../src/lab/wait.js';
+import {afterReturn, type Case, every, label, other, pause, type Role, roles, startBoth} from '../case.js';
 
-type Role = 'ours' | 'theirs';
-const label = {ours: 'ours', theirs: 'real'} as const;
-const roles: readonly Role[] = ['ours', 'theirs'];
-
-function other(scene: Scene, node: InteropNode): InteropNode {
-  return node === scene.ours ? scene.theirs : scene.ours;
-}
+/** So that a loaded host has started the daemon again before the peer declares it dead. */
+const backInTime = {deadtimeMs: 6000};
 
 const startTogether: Case = {name: 'start-together', modes: every, run: startBoth};
 
@@ -92,6 +87,7 @@ function reboot(role: Role): Case {
   return {
     name: `reboot-quick-${label[role]}`,
     modes: every,
+    options: backInTime,
     run: async (scene) => {
       await startBoth(scene);
       const node = scene[role];
@@ -103,20 +99,45 @@ function reboot(role: Role): Case {
 }
 
 /** The daemon alone dies and is started again within deadtime; its resources run on. */
-const killDaemon: Case = {
-  name: 'kill9-ours-restarted',
-  modes: every,
-  run: async (scene) => {
-    await startBoth(scene);
-    await scene.ours.killDaemon();
-    await scene.ours.start();
-    await scene.lab.settled(scene.lab.home());
-  },
-};
+function killDaemon(role: Role): Case {
+  return {
+    name: `kill9-${label[role]}-restarted`,
+    modes: every,
+    options: backInTime,
+    run: async (scene) => {
+      await startBoth(scene);
+      await scene[role].killDaemon();
+      await scene[role].start();
+      await scene.lab.settled(scene.lab.home());
+    },
+  };
+}
+
+/** The daemon alone dies for good: without STONITH nobody stops what runs there, so the node is switched off then. */
+function killForGood(role: Role): Case {
+  return {
+    name: `kill9-${label[role]}`,
+    modes: every,
+    mayOverlap: 'a dead daemon stops nothing and no fencing is configured',
+    run: async (scene) => {
+      const {lab} = scene;
+      await startBoth(scene);
+      const victim = scene[role];
+      const survivor = other(scene, victim);
+      await victim.killDaemon();
+      const everything = lab.allOn(survivor.name)[survivor.name];
+      await until(() => survivor.running().join(' ') === everything, {timeoutMs: 20_000, what: () => 'no takeover'});
+      await victim.powerCut();
+      await lab.settled(lab.allOn(survivor.name), {words: {[victim.name]: ['']}});
+      await victim.start();
+      await lab.settled(afterReturn(scene, survivor));
+    },
+  };
+}
 
 export const life: readonly Case[] = [
   startTogether,
   ...roles.flatMap((role) => [startFirst(role), crash(role), stop(role), quickRestart(role), reboot(role)]),
   stopBoth,
-  killDaemon,
+  ...roles.flatMap((role) => [killDaemon(role), killForGood(role)]),
 ];

@@ -1,10 +1,7 @@
 // Planned moves: hb_standby and hb_takeover in every scope, from either side.
 
-import {type Case, nice, type Scene, startBoth} from '../case.js';
+import {type Case, label, nice, type Role, type Scene, startBoth} from '../case.js';
 import type {InteropNode, Scope} from '../node.js';
-
-type Role = 'ours' | 'theirs';
-const label = {ours: 'ours', theirs: 'real'} as const;
 
 interface Move {
   readonly who: 'actor' | 'other';
