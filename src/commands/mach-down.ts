@@ -1,23 +1,29 @@
 // mach_down NODE: takes over what a dead node held. A Systole daemon does that by itself, after its own proof of death, so
-// nothing is left to do then; without a daemon nothing is known about the other node, and only --direct insists.
+// nothing is left to do then; without a daemon nothing is known about the other node, and only --direct insists. A real
+// Heartbeat calls this for a node whose death it has proved, and waits for the message that it is done.
 
-import {ask, findDaemon} from './lib/daemon.js';
+import {ask, findDaemon, isOriginalRunning} from './lib/daemon.js';
 import {createDirector, currentHost, say} from './lib/direct.js';
+import {writeFifo} from './lib/fifo.js';
 import {groupOf, keysOf} from './lib/groups.js';
-import {EXIT, Exit, run} from './lib/program.js';
+import {EXIT, Exit, paths, run} from './lib/program.js';
 
 void run(async (given) => {
   const direct = given.includes('--direct');
   const node = given.find((word) => !word.startsWith('-'))?.toLowerCase();
   if (node === undefined) throw new Exit(EXIT.usage, 'usage: mach_down NODE [--direct]');
-  if (node === currentHost() || process.env['HA_info'] === 'ping') return EXIT.ok;
-  if (!direct) return leaveToDaemon(node);
+  if (node === currentHost() || process.env['HA_info']?.includes('ping')) return EXIT.ok;
+  const isOriginal = isOriginalRunning();
+  if (!direct && !isOriginal) return leaveToDaemon(node);
   const director = await createDirector();
   let status: number = EXIT.ok;
   const escaped = node.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   for (const key of keysOf(escaped)) status = Math.max(status, await director.start(groupOf(key)));
   if (status === EXIT.ok) say({level: 'info', code: 'TAKEN', text: `mach_down takeover complete for node ${node}.`});
-  return status;
+  // Also after a failed start, as the original does: the daemon would wait for ever.
+  if (isOriginal && process.env['HA_NICEFAILBACK'] === 'yes')
+    writeFifo(paths().fifo, {t: 'resource', rsc_hold: 'foreign', info: 'mach_down'});
+  return isOriginal ? EXIT.ok : status;
 });
 
 async function leaveToDaemon(node: string): Promise<number> {

@@ -1,17 +1,19 @@
 // ResourceManager: the names and codes of Heartbeat's script of that name. Listing reads haresources. While a daemon runs, it alone
 // runs agents: status is answered from what it measured, takegroup and givegroup are refused with the command that
-// does it safely. Without a daemon they act directly, with time-outs; --direct insists.
+// does it safely. Without a daemon, and called by a real Heartbeat, they act directly, with time-outs; --direct insists.
 
+import {spawn} from 'node:child_process';
 import {resourceOf} from '../config/haresources.js';
 import type {GroupStatus, ResourceStateWord} from '../model/control.js';
 import type {Resource} from '../model/resource.js';
-import {ask, findDaemon, statusOf} from './lib/daemon.js';
+import {ask, findDaemon, isOriginalRunning, statusOf} from './lib/daemon.js';
 import {createDirector, currentHost} from './lib/direct.js';
 import {groupOf, keysOf, readGroups} from './lib/groups.js';
 import {calledAs, EXIT, Exit, run} from './lib/program.js';
 
 /** LSB's "not running", which is what `status` has always answered. */
 const NOT_OWNED = 3;
+const OFFER_AFTER_S = 30;
 
 void run(async (given) => {
   const direct = given.includes('--direct');
@@ -53,8 +55,9 @@ function lines(ours: boolean): readonly string[] {
 
 async function moveGroup(command: 'takegroup' | 'givegroup', key: string, direct: boolean): Promise<number> {
   const group = groupOf(key);
-  if (!direct && (await isDaemonRunning())) {
-    const scope = group.home === currentHost() ? 'local' : 'foreign';
+  const scope = group.home === currentHost() ? 'local' : 'foreign';
+  const isOriginal = isOriginalRunning();
+  if (!direct && !isOriginal && (await isDaemonRunning())) {
     const safe = command === 'takegroup' ? `hb_takeover ${scope}` : `hb_standby ${scope}`;
     throw new Exit(
       EXIT.refused,
@@ -63,7 +66,17 @@ async function moveGroup(command: 'takegroup' | 'givegroup', key: string, direct
     );
   }
   const director = await createDirector();
-  return command === 'takegroup' ? director.start(group) : director.stop(group);
+  if (command === 'givegroup') return director.stop(group);
+  const status = await director.start(group);
+  if (status !== EXIT.ok && isOriginal) offerLater(scope);
+  return status;
+}
+
+/** A real Heartbeat does not look at our exit code: its own script offers what failed to the other node after 30 s. */
+function offerLater(scope: 'local' | 'foreign'): void {
+  const program = `${process.env['HA_NOARCHBIN'] ?? '/usr/share/heartbeat'}/hb_standby`;
+  const command = `sleep ${OFFER_AFTER_S}; exec "$0" "$1"`;
+  spawn('/bin/sh', ['-c', command, program, scope], {detached: true, stdio: 'ignore'}).unref();
 }
 
 async function status(key: string, direct: boolean): Promise<number> {

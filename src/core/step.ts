@@ -109,6 +109,7 @@ function messagingSaid(draft: Draft, message: MessagingToManager): void {
       draft.effects.push({type: 'log', record: message.record});
       return;
     // For the runtime: the clients of the API, and the file of the uuid.
+    case 'client-sent':
     case 'flow-changed':
     case 'uuid-cloned':
       return;

@@ -9,8 +9,11 @@ import {change, changeNode, record, recordRarely, tell, type Work} from './work.
 
 /** Acknowledged entries stay this long, because a request may be under way. */
 const ACKED_KEEP_MS = 2500;
-/** Half of the history: the rest is for what the cluster itself says meanwhile. */
-const BACKLOG_MAX = 250;
+/**
+ * Heartbeat 3.0.6 stops at 250, which is also the largest gap that a peer repairs: with the keepalives that follow it lost
+ * what clients had said (seen with a one-way cut). Some room below that keeps every message repairable.
+ */
+const BACKLOG_MAX = 200;
 
 /** Sends an ack when a number that ends in the peer's trigger digit became complete. */
 export function maybeAck(work: Work, name: string): void {
@@ -48,7 +51,7 @@ export function judgeFlow(work: Work): void {
   change(work, {isFlowPaused: isPaused});
   record(
     work,
-    'WARN',
+    'info',
     isPaused ? 'CLIENTS_PAUSED' : 'CLIENTS_RESUMED',
     `all clients are now ${isPaused ? 'paused' : 'resumed'}`,
   );

@@ -30,7 +30,7 @@ import {addNodes, deleteNodes, newNode, seekCommunication} from './nodes.js';
 import {send} from './send.js';
 import {askForMissing} from './sequence.js';
 import {type MessagingState, NEVER, peersOf} from './state.js';
-import {change, printable, record, recordRarely, type Work} from './work.js';
+import {change, printable, record, recordRarely, tell, type Work} from './work.js';
 
 export {wakeAt} from './deadlines.js';
 export type {MessagingState} from './state.js';
@@ -111,6 +111,7 @@ function managerSaid(work: Work, message: ManagerToMessaging): void {
   switch (message.type) {
     case 'send':
       send(work, message.message);
+      if (message.isFromClient) tell(work, {type: 'client-sent'});
       return;
     case 'set-beacon':
       setBeacon(work, message.values);

@@ -8,7 +8,12 @@ import type {Message} from './message.js';
 
 export type ManagerToMessaging =
   /** Stamp header fields, number, sign and send on every link; kept for retransmission unless t starts with NS_. */
-  | {readonly type: 'send'; readonly message: Message}
+  | {
+      readonly type: 'send';
+      readonly message: Message;
+      /** It came from an API client: `client-sent` answers, so that clients cannot run ahead of the cluster. */
+      readonly isFromClient?: true;
+    }
   /** Extra fields of every `status` from now on; a status goes out at once when they changed. */
   | {readonly type: 'set-beacon'; readonly values: Readonly<Record<string, string>>}
   /** The manager is well; keepalives go on for this long from now. */
@@ -56,6 +61,8 @@ export type MessagingToManager =
   | {readonly type: 'message-received'; readonly from: NodeName; readonly message: Message}
   /** The list of normal nodes changed: nodes were added or deleted. All of them, in order. */
   | {readonly type: 'nodes-edited'; readonly nodes: readonly NodeName[]}
+  /** One for each message that was marked isFromClient, sent or refused. */
+  | {readonly type: 'client-sent'}
   /** More is unacknowledged than a peer may fall behind: nothing is to be read from API clients until it caught up. */
   | {readonly type: 'flow-changed'; readonly isPaused: boolean}
   | {readonly type: 'log'; readonly record: LogRecord}

@@ -25,11 +25,15 @@ export class Connection {
   signal = 0;
   private state: ApiState = EMPTY_API;
   private isClosed = false;
+  private isPaused = false;
+  /** What was read before the pause; one chunk of the socket at most. */
+  private waiting: Message[] = [];
+  private fault: string | undefined;
   private readonly timer: NodeJS.Timeout;
 
   constructor(
     private readonly socket: Socket,
-    onMessage: (connection: Connection, message: Message) => void,
+    private readonly onMessage: (connection: Connection, message: Message) => void,
     private readonly onEnd: (connection: Connection, reason: string) => void,
   ) {
     this.timer = setTimeout(() => this.close('it did not sign on'), signonTimeoutMs);
@@ -37,8 +41,9 @@ export class Connection {
       if (this.isClosed) return;
       const read = readApiFrames(this.state, chunk);
       this.state = read.state;
-      for (const message of read.messages) if (!this.isClosed) onMessage(this, message);
-      if (read.fault !== undefined) this.close(`a damaged frame (${read.fault})`);
+      this.waiting.push(...read.messages);
+      this.fault = read.fault;
+      this.work();
     });
     socket.on('error', () => this.close('disconnect'));
     socket.on('end', () => this.close('disconnect'));
@@ -70,7 +75,25 @@ export class Connection {
   }
 
   pause(isPaused: boolean): void {
+    this.isPaused = isPaused;
     if (isPaused) this.socket.pause();
+    else this.work();
+  }
+
+  /** Any message may pause or close. */
+  private work(): void {
+    let at = 0;
+    const messages = this.waiting;
+    this.waiting = [];
+    while (at < messages.length && !this.isPaused && !this.isClosed) {
+      const message = messages[at];
+      at += 1;
+      if (message !== undefined) this.onMessage(this, message);
+    }
+    // A message may have resumed us, and more be waiting for that reason: what was first stays first.
+    this.waiting = [...messages.slice(at), ...this.waiting];
+    if (this.isPaused || this.isClosed) return;
+    if (this.fault !== undefined) this.close(`a damaged frame (${this.fault})`);
     else this.socket.resume();
   }
 

@@ -105,6 +105,7 @@ class Api implements ClientApi {
   }
 
   setPaused(isPaused: boolean): void {
+    if (this.isPaused === isPaused) return;
     this.isPaused = isPaused;
     for (const connection of this.connections) connection.pause(isPaused);
   }

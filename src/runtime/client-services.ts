@@ -4,7 +4,7 @@
 import type {MessagingToManager} from '../model/channel.js';
 import type {ClusterConfig} from '../model/config.js';
 import {type LogRecord, log} from '../model/log.js';
-import type {Message} from '../model/message.js';
+import {fieldOf, type Message} from '../model/message.js';
 import type {Paths} from '../model/paths.js';
 import {groupId, userAccount} from './accounts.js';
 import type {ClientApi} from './client-api.js';
@@ -34,6 +34,8 @@ const coreTypes = new Set(
   ),
 );
 
+const UNANSWERED_MAX = 20;
+
 export function isForCore(type: string): boolean {
   return coreTypes.has(type) || type.startsWith('NS_');
 }
@@ -44,6 +46,8 @@ export class ClientServices {
   private started: Promise<void> | undefined;
   private isStopping = false;
   private isPaused = false;
+  /** Messages of clients that messaging has not answered for. */
+  private unanswered = 0;
   private readonly uuids = new Uuids();
 
   constructor(private readonly options: ClientServiceOptions) {}
@@ -73,13 +77,23 @@ export class ClientServices {
       this.uuids.learn(this.options.config().ha.node, said.uuid);
       for (const message of Object.values(said.view.lastStatus)) this.uuids.learnFrom(message);
       // A new channel says anew whether clients have to wait.
-      this.setPaused(false);
-    } else if (said.type === 'flow-changed') this.setPaused(said.isPaused);
+      this.unanswered = 0;
+      this.isPaused = false;
+    } else if (said.type === 'flow-changed') this.isPaused = said.isPaused;
+    else if (said.type === 'client-sent') this.unanswered = Math.max(0, this.unanswered - 1);
+    else return;
+    this.limitFlow();
   }
 
-  private setPaused(isPaused: boolean): void {
-    this.isPaused = isPaused;
-    this.api?.setPaused(isPaused);
+  private send(message: Message): void {
+    if (!isForCore(fieldOf(message, 't') ?? '')) this.unanswered += 1;
+    this.options.send(message);
+    this.limitFlow();
+  }
+
+  /** Messaging says too late that the cluster cannot keep up: what is on its way there has to be bounded as well. */
+  private limitFlow(): void {
+    this.api?.setPaused(this.isPaused || this.unanswered >= UNANSWERED_MAX);
   }
 
   private async open(): Promise<void> {
@@ -98,13 +112,13 @@ export class ClientServices {
       deadtimeMs: ha.deadtimeMs,
       apiauth: ha.apiauth,
       accounts: {uidOf: (user) => userAccount(user)?.uid, gidOf: groupId},
-      send: this.options.send,
+      send: (message) => this.send(message),
       onLog: this.options.log,
       view: () => apiViewOf(this.options.view(), this.options.config().ha, this.uuids),
       parameters: () => apiParameters(this.options.config().ha),
       rscstatus: () => this.options.view().rscstatus,
     });
-    this.api.setPaused(this.isPaused);
+    this.limitFlow();
     if (this.isStopping) return;
     this.clients = startClients({
       clients: ha.respawn,

@@ -230,7 +230,7 @@ export class Manager {
   /** The API itself has shown it to the clients here. */
   private clientSaid(message: Message): void {
     if (isForCore(fieldOf(message, 't') ?? '')) return this.injected(message);
-    this.messaging.tell({type: 'send', message});
+    this.messaging.tell({type: 'send', message, isFromClient: true});
     if (fieldOf(message, 'dest') === undefined) void this.openHooks(ownMessage(message, this.config.ha.node));
   }
 

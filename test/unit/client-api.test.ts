@@ -35,12 +35,15 @@ const view: ApiView = {
 let dir = '';
 let api: ClientApi;
 let sent: Message[] = [];
+/** The cluster cannot keep up after this many messages. */
+let pauseAt: number | undefined;
 let logs: LogRecord[] = [];
 let clients: Client[] = [];
 
 beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'systole-api-'));
   sent = [];
+  pauseAt = undefined;
   logs = [];
   const rule = {uids: [String(uid)], gids: []};
   api = await startClientApi({
@@ -56,7 +59,10 @@ beforeEach(async () => {
     view: () => view,
     parameters: () => ({deadtime: '5', logfacility: 'none'}),
     rscstatus: () => 'local',
-    send: (message) => sent.push(message),
+    send: (message) => {
+      sent.push(message);
+      if (sent.length === pauseAt) api.setPaused(true);
+    },
     onLog: (record) => logs.push(record),
   });
 });
@@ -314,6 +320,22 @@ test('a client that asked for it sees the questions of all', async () => {
   await casual.ask('getrsc');
   const seen = await watcher.next();
   assert.deepEqual([seen['t'], seen['reqtype'], seen['from_id']], ['hbapi-req', 'getrsc', casual.id]);
+});
+
+test('a pause takes effect between two messages of one packet, and nothing is lost', async () => {
+  const client = new Client('ipfail');
+  await client.signOn();
+  await client.next();
+  sent = [];
+  pauseAt = 5;
+  for (let number = 1; number <= 12; number += 1) client.say({t: 'bulk', number: String(number)});
+  // Each message comes back to its sender; the answer to a question would come only after the sixth.
+  for (let number = 1; number <= 5; number += 1) assert.equal((await client.next())['number'], String(number));
+  assert.equal(sent.length, 5);
+  pauseAt = undefined;
+  api.setPaused(false);
+  for (let number = 6; number <= 12; number += 1) assert.equal((await client.next())['number'], String(number));
+  assert.equal(sent.length, 12);
 });
 
 test('who breaks the rules is disconnected, the others are not', async () => {

@@ -205,24 +205,24 @@ test('a peer that never acknowledges is warned of at 376 and 451; an ack frees t
   assert.ok(lab.state.history.length < 5);
 });
 
-test('clients are paused while a live peer is more than 250 behind, and a new manager is told so too', () => {
+test('clients are paused while a live peer is more than 200 behind, and a new manager is told so too', () => {
   const {lab, peer} = settledPair();
   const flow = (): readonly boolean[] => told(lab.take(), 'flow-changed').map((each) => each.isPaused);
   const base = lab.state.nodes[1]!.ackBase;
   const ack = (seq: number): void =>
     void lab.receive(peer.message({t: 'NS_ackmsg', dest: 'ha1', ackseq: seq.toString(16)}));
-  while (lab.state.highest - base < 250) say(lab, {t: 'noise'});
+  while (lab.state.highest - base < 200) say(lab, {t: 'noise'});
   assert.deepEqual(flow(), []);
   say(lab, {t: 'noise'});
   assert.deepEqual(flow(), [true]);
   lab.feed({type: 'manager-lost'});
   lab.feed({type: 'manager-connected'});
   assert.deepEqual(flow(), [true]);
-  ack(lab.state.highest - 250);
-  assert.deepEqual(flow(), [], 'at 250 nothing changes');
-  ack(lab.state.highest - 249);
+  ack(lab.state.highest - 200);
+  assert.deepEqual(flow(), [], 'at 200 nothing changes');
+  ack(lab.state.highest - 199);
   assert.deepEqual(flow(), [false]);
-  while (lab.state.highest - lab.state.nodes[1]!.acked < 251) say(lab, {t: 'noise'});
+  while (lab.state.highest - lab.state.nodes[1]!.acked < 201) say(lab, {t: 'noise'});
   assert.deepEqual(flow(), [true]);
   lab.pass(10_000);
   assert.equal(lab.state.nodes[1]!.status, 'dead');

@@ -1,6 +1,8 @@
 // How the programs speak to whatever heartbeat runs here: ours through its control socket, a real one through its FIFO.
 // Promises an answer within the time given, and one exit status for each kind of failure.
 
+import {readlinkSync} from 'node:fs';
+import {basename} from 'node:path';
 import {askDaemon} from '../../control/client.js';
 import type {ControlReply, ControlRequest} from '../../model/control.js';
 import {isRunningHeartbeat, readPidFile} from '../../runtime/pid-file.js';
@@ -61,4 +63,18 @@ export function findDaemon(): Running {
   const pid = readPidFile(paths().pidFile);
   if (pid === undefined) return {state: 'stopped'};
   return isRunningHeartbeat(pid) ? {state: 'running', pid} : {state: 'stale', pid};
+}
+
+/**
+ * Whether the running daemon is Heartbeat 3.0.6 itself: that one runs no agents, but calls ResourceManager, mach_down and
+ * req_resource for it. Ours is a node program. In doubt it is ours, which nobody may work behind.
+ */
+export function isOriginalRunning(): boolean {
+  const daemon = findDaemon();
+  if (daemon.state !== 'running') return false;
+  try {
+    return basename(readlinkSync(`/proc/${daemon.pid}/exe`)) === 'heartbeat';
+  } catch {
+    return false;
+  }
 }
