@@ -160,7 +160,7 @@ class Api implements ClientApi {
         from.send(answerUuid(message, this.options.view()));
         return;
       default:
-        for (const each of answer(message, this.options) ?? [refused(type)]) from.send(each);
+        for (const each of answer(message, this.options) ?? [reply(type, {}, 'badreq')]) from.send(each);
     }
   }
 
