@@ -27,6 +27,22 @@ export function checkHaresources(groups: readonly PlacedGroup[], source: SourceF
   checkScripts(groups, context);
   checkKeys(groups, context.report);
   checkShared(groups, context.report);
+  checkNumber(groups, context.report);
+}
+
+/** Each node tells the other what it owns in one packet; the other's answers must fit as well. */
+const BEACON_BYTES_MAX = 28_000;
+const ENTRY_BYTES = 40;
+const KEY_BYTES_MAX = 200;
+
+function checkNumber(groups: readonly PlacedGroup[], report: Report): void {
+  let bytes = 0;
+  for (const {words, group} of groups) {
+    bytes += Math.min(encodeURIComponent(group.key).length, KEY_BYTES_MAX) + ENTRY_BYTES;
+    if (bytes <= BEACON_BYTES_MAX || words[0] === undefined) continue;
+    const text = `${groups.length} groups are too many: what a node says of those up to here does not fit a packet`;
+    return report('HB_HARESOURCES_TOO_MANY', words[0], text);
+  }
 }
 
 function checkHome({home, group}: PlacedGroup, file: string, {nodes, report}: Context): void {

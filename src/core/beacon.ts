@@ -71,6 +71,8 @@ function foreignEntries(peer: Peer | undefined, own: ReadonlyMap<string, GroupSt
 const LETTERS = {unknown: 'u', starting: 's', running: 'r', stopping: 'p', blocked: 'b'} as const;
 
 function letterOf(group: GroupState): string {
+  // Not known to be ours: the peer must neither start it nor yield it.
+  if (group.state === 'running' && group.isPartial) return 'u';
   if (group.state !== 'stopped' && group.state !== 'failed') return LETTERS[group.state];
   if (group.intends) return 'i';
   if (isGranted(group)) return 'g';

@@ -10,6 +10,7 @@ export function setGoal(draft: Draft, group: GroupState, goal: Goal): void {
   group.isChecked = false;
   group.attempts = 0;
   group.pauseUntilMs = undefined;
+  if (goal === 'run' || goal === 'stop') group.isPartial = false;
   if (goal === 'run') enter(draft, group, 'starting', 'Acquiring');
   if (goal === 'stop') enter(draft, group, 'stopping', 'Releasing');
   const {job} = group;

@@ -12,6 +12,8 @@ const RECOVERY_WINDOW_MS = 600_000;
 const UNKNOWN_ROUNDS_MAX = 3;
 /** A node alone waits no longer than this between tries. */
 const LONE_RETRY_MS = 5_000;
+/** A group found running in part is measured again this often: a status that hung may answer now. */
+const MEASURE_AGAIN_MS = 2_000;
 /** A blocked group is tried again this often. */
 const BLOCKED_RETRY_MS = 30_000;
 
@@ -61,6 +63,8 @@ export function measured(draft: Draft, group: GroupState): void {
   group.isShared = true;
   group.sinceMs = draft.now.monoMs;
   scheduleMonitor(draft, group);
+  group.isPartial = !isWhole(group);
+  if (group.isPartial) group.monitorAtMs = draft.now.monoMs + MEASURE_AGAIN_MS;
   const {key} = group.definition;
   const text =
     runs === group.resources.length
@@ -84,6 +88,7 @@ export function isWhole(group: GroupState): boolean {
 
 export function monitored(draft: Draft, group: GroupState): void {
   scheduleMonitor(draft, group);
+  if (group.isPartial) return measuredAgain(draft, group);
   const stopped = group.resources.indexOf('stopped');
   const unknown = group.resources.indexOf('unknown');
   group.unknownRounds = unknown >= 0 ? group.unknownRounds + 1 : 0;
@@ -91,6 +96,19 @@ export function monitored(draft: Draft, group: GroupState): void {
   if (group.unknownRounds < UNKNOWN_ROUNDS_MAX) return;
   group.unknownRounds = 0;
   recover(draft, group, {index: unknown, why: 'gave no status several times'});
+}
+
+/** No recovery: what is missing here may run on the peer (placement decides). */
+function measuredAgain(draft: Draft, group: GroupState): void {
+  group.isPartial = !isWhole(group);
+  if (!group.isPartial) return;
+  group.monitorAtMs = draft.now.monoMs + MEASURE_AGAIN_MS;
+  if (group.resources.some((each) => each !== 'stopped')) return;
+  group.state = 'stopped';
+  group.isPartial = false;
+  group.monitorAtMs = undefined;
+  adoptDefinition(group);
+  say(draft, 'info', 'GROUP_NOT_RUNNING', `Resource group ${group.definition.key} does not run here after all`);
 }
 
 function recover(draft: Draft, group: GroupState, found: {readonly index: number; readonly why: string}): void {

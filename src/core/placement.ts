@@ -6,7 +6,6 @@
 import {classicPlacement, classicRelease} from './classic.js';
 import {type Draft, followsClassicRules, isAlive, isGranted, isHome, isNice, ownsGroup, say} from './draft.js';
 import {setGoal} from './goals.js';
-import {isWhole} from './outcomes.js';
 import {isClaimSeen, nextClaim, OWNING, theirsOf, wordOf} from './peer-groups.js';
 import {inScope} from './scope.js';
 import type {GroupState, Peer, PeerGroup, Placement} from './state.js';
@@ -26,7 +25,25 @@ function placeOwned(draft: Draft, group: GroupState): void {
   if (draft.state.phase !== 'stable') return;
   if (isGivenAway(draft, group)) return setGoal(draft, group, 'stop');
   // A group found running in part is completed by its owner.
-  if (group.state === 'running' && group.goal === 'idle' && !isWhole(group)) setGoal(draft, group, 'run');
+  if (group.state === 'running' && group.goal === 'idle' && isIncomplete(draft, group)) setGoal(draft, group, 'run');
+}
+
+/** A single status without an answer is the monitor's business (outcomes.ts): it asks again before it acts. */
+function isIncomplete(draft: Draft, group: GroupState): boolean {
+  if (group.isPartial) return mayComplete(draft, group);
+  return group.resources.some((each) => each === 'stopped' || each === 'failed');
+}
+
+/** Can the rest of what was found in part not run on the peer, nor be started there? */
+function mayComplete(draft: Draft, group: GroupState): boolean {
+  const {peer} = draft.state;
+  if (peer === undefined) return true;
+  if (!isAlive(peer) || peer.hasLeft) return peer.cleared === 'yes';
+  if (peer.kind === 'classic') return classicPlacement(draft, group).act === 'start';
+  if (!isHeard(peer)) return false;
+  const theirs = theirsOf(peer, group.definition.key);
+  // It has seen that we may own it, so it does not start it any more.
+  return isClaimSeen(draft, group, peer) && !`${OWNING}ig`.includes(theirs?.state ?? 'n');
 }
 
 function isGivenAway(draft: Draft, group: GroupState): boolean {
@@ -43,7 +60,8 @@ function yields(draft: Draft, group: GroupState): boolean {
     group.isConflicting = false;
     return false;
   }
-  const isMine = group.claim > theirs.claim || (group.claim === theirs.claim && isPreferred(draft, group, theirs));
+  const isOlder = group.claim > theirs.claim || (group.claim === theirs.claim && isPreferred(draft, group, theirs));
+  const isMine = isOlder && !group.isPartial;
   if (!group.isConflicting) {
     group.isConflicting = true;
     const whose = isHome(draft, group) ? 'our' : 'foreign';

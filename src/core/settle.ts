@@ -11,6 +11,7 @@ import {settleMoves} from './moves.js';
 import {expireGrants, retryFencing} from './peer.js';
 import {theirsOf} from './peer-groups.js';
 import {placeGroups} from './placement.js';
+import {rememberGroups} from './remember.js';
 import {reportChanges} from './reports.js';
 import {expireRequests} from './requests.js';
 import {settleSharing} from './sharing.js';
@@ -43,6 +44,7 @@ export function settle(draft: Draft): void {
     placeGroups(draft);
     settleSharing(draft);
     updateBeacon(draft);
+    rememberGroups(draft);
     advanceAll(draft);
     if (signature(draft) === before) break;
   }

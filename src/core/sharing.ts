@@ -31,7 +31,7 @@ function settleGroup(draft: Draft, group: GroupState): void {
     group.isShared = true;
     if (group.goal === 'announce') setGoal(draft, group, 'idle');
   }
-  if (runsThere !== 'no' || !group.isShared || group.state !== 'running') return;
+  if (runsThere !== 'no' || !group.isShared || group.state !== 'running' || group.isPartial) return;
   if (group.goal !== 'idle' && group.goal !== 'monitor') return;
   if (!group.definition.resources.some(({script}) => isAnnouncer(script))) {
     group.isShared = false;

@@ -47,6 +47,7 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     leaseAtMs: 0,
     beacon: {text: '', version: 0},
     newestClaim: FIRST_CLAIM,
+    remembered: '',
     reported: '',
     reportedAtMs: 0,
     exitAtMs: undefined,
@@ -81,6 +82,7 @@ export function groupOf(definition: ResourceGroup): GroupState {
     isPermitted: false,
     owesIpResponse: false,
     isConflicting: false,
+    isPartial: false,
     isShared: false,
   };
 }
@@ -151,6 +153,9 @@ export function becomeStable(draft: Draft): void {
 
 export function configChanged(draft: Draft, config: ClusterConfig): void {
   const {state} = draft;
+  if (state.phase === 'leaving' || state.phase === 'left') {
+    return say(draft, 'info', 'CONFIG_IGNORED', 'Configuration not re-read: this node is leaving the cluster');
+  }
   state.config = config;
   const kept = state.groups.map((group) => changed(draft, group, config));
   const known = new Set(kept.map((group) => group.definition.key));

@@ -73,6 +73,8 @@ export interface GroupState {
   owesIpResponse: boolean;
   /** A conflict with the peer was reported; so that it is logged once. */
   isConflicting: boolean;
+  /** Found running in part, or some status gave no answer: it may be the peer's. Completed only when that is excluded. */
+  isPartial: boolean;
   /** It ran on the peer as well, or may have. */
   isShared: boolean;
 }
@@ -196,6 +198,8 @@ export interface ManagerState {
   beacon: {text: string; version: number};
   /** The highest claim of this life of the manager, or known from the peer. */
   newestClaim: number;
+  /** The groups in force as last told to the edge, as text. */
+  remembered: string;
   /** Last hold and stability sent in a `resource` report. */
   reported: string;
   reportedAtMs: number;

@@ -94,6 +94,7 @@ export const diagnosticCatalogue = {
   HB_HARESOURCES_REPEATED: warning('remove one of them'),
   HB_HARESOURCES_SHARED: warning('two groups can run on two nodes at once: is this resource meant to run on both?'),
   HB_HARESOURCES_LINE_LONG: error('break the line with \\ at its end'),
+  HB_HARESOURCES_TOO_MANY: error('join groups, or give them shorter first words'),
   HB_HARESOURCES_INTERFACE: warning('ip link lists the interfaces'),
 
   SYSTOLE_CONF_UNREADABLE: error('fix its permissions, or remove it: all its values have defaults'),

@@ -11,6 +11,7 @@ import type {ControlRequest} from '../model/control.js';
 import {type LogRecord, log} from '../model/log.js';
 import {fieldOf, type Message} from '../model/message.js';
 import type {Paths} from '../model/paths.js';
+import type {ResourceGroup} from '../model/resource.js';
 import {unitDirsOf} from './agents.js';
 import {feedOf, ownMessage} from './api-feed.js';
 import type {ClusterPicture} from './client-api-view.js';
@@ -20,6 +21,7 @@ import {type ControlServer, startControlServer} from './control-server.js';
 import {writeCrashFile} from './crash.js';
 import type {Fencer} from './fencing.js';
 import {type Fifo, openFifo} from './fifo.js';
+import {forgetGroupsInForce, readGroupsInForce, writeGroupsInForce} from './groups-in-force.js';
 import type {Hooks} from './hooks.js';
 import type {LoadedConfig} from './load-config.js';
 import type {Log} from './log-writer.js';
@@ -147,7 +149,19 @@ export class Manager {
     await this.endOldScripts();
     await this.openWatchdog();
     this.core = await core;
-    this.loop.start(this.core, this.config);
+    this.startCore(this.core);
+  }
+
+  /** With what may run here; then the files have their say. */
+  private startCore(core: ManagerCore<unknown>): void {
+    const groups = readGroupsInForce(this.options.paths.runDir) ?? this.config.groups;
+    this.loop.start(core, {...this.config, groups});
+    if (!isDeepStrictEqual(groups, this.config.groups)) this.dispatch({type: 'config-changed', config: this.config});
+  }
+
+  private rememberGroups(groups: readonly ResourceGroup[]): void {
+    const problem = writeGroupsInForce(this.options.paths.runDir, groups);
+    if (problem !== undefined) this.say(log('ERROR', 'GROUPS_NOT_REMEMBERED', `Cannot write groups.json: ${problem}`));
   }
 
   /** SIGTERM: once is enough. */
@@ -204,6 +218,7 @@ export class Manager {
       dispatch: (event) => this.dispatch(event),
       tellMessaging: (message) => this.tellMessaging(message),
       scripts: this.scripts,
+      rememberGroups: (groups) => this.rememberGroups(groups),
       fencer: () => this.openFencer(),
       reply: (id, reply) => this.control?.reply(id, reply),
       log: this.say,
@@ -372,6 +387,7 @@ export class Manager {
     this.loop.close();
     await Promise.all([this.clients.stop(), this.messaging.waitForEnd(MESSAGING_END_MS), this.control?.close()]);
     this.fifo?.close();
+    forgetGroupsInForce(this.options.paths.runDir);
     this.options.exit(status);
   }
 }

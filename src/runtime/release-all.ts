@@ -12,6 +12,7 @@ import {type LogRecord, log} from '../model/log.js';
 import {type Paths, resolvePaths} from '../model/paths.js';
 import {judge, type ResourceAction, type ResourceExit, type ResourceGroup} from '../model/resource.js';
 import {unitDirsOf} from './agents.js';
+import {readGroupsInForce} from './groups-in-force.js';
 import {loadConfig} from './load-config.js';
 import {scriptEnv} from './script-env.js';
 import {endOrphans} from './script-journal.js';
@@ -95,7 +96,12 @@ async function releaseResource(
 
 function planOf(paths: Paths, env: Readonly<Record<string, string | undefined>>): Plan | undefined {
   const {config} = loadConfig(paths, env);
-  return config === undefined ? barePlan(paths) : planWith(config);
+  const plan = config === undefined ? barePlan(paths) : planWith(config);
+  const inForce = readGroupsInForce(paths.runDir);
+  if (plan === undefined || inForce === undefined) return plan;
+  // As it was when its group was started; haresources may have been edited since.
+  const others = plan.groups.filter(({key}) => !inForce.some((each) => each.key === key));
+  return {...plan, groups: [...inForce, ...others]};
 }
 
 function planWith({ha, groups, systole}: ClusterConfig): Plan {

@@ -1,9 +1,11 @@
 // Runs resource agents for the core: one call in, one exit out, in the words of model/resource.ts. It draws no
-// conclusion from what it sees. Promises: every call yields exactly one exit, missing agents and time-outs included.
+// conclusion from what it sees. Promises: every call yields exactly one exit, missing agents and time-outs included; while a
+// killed script of a group is stuck in the kernel, where it may still finish what it began, the group's calls time out.
 
 import {type LogRecord, log} from '../model/log.js';
 import type {ResourceCall, ResourceExit} from '../model/resource.js';
 import {findAgent} from './agents.js';
+import {isGroupAlive, pollUntil} from './process-group.js';
 import {type ProgramExit, type RunningProgram, runProgram} from './run-program.js';
 import type {ScriptEnv} from './script-env.js';
 import type {ScriptJournal} from './script-journal.js';
@@ -15,7 +17,12 @@ export interface ScriptRunnerOptions {
   readonly env: ScriptEnv;
   /** Remembers running scripts over a crash of this process; absent in one-shot tools. */
   readonly journal?: ScriptJournal;
+  /** For tests, which cannot make a process that survives SIGKILL. */
+  readonly isGroupAlive?: (pid: number) => boolean;
 }
+
+/** A script that is stuck is given this long before a call is refused. */
+const STUCK_LOOK_MS = 1000;
 
 export interface ScriptRunner {
   run(id: number, call: ResourceCall): Promise<ResourceExit>;
@@ -27,9 +34,17 @@ export interface ScriptRunner {
 
 export function createScriptRunner(options: ScriptRunnerOptions): ScriptRunner {
   const running = new Map<number, RunningProgram>();
+  const stuck = new Map<string, number>();
+  const isAlive = options.isGroupAlive ?? isGroupAlive;
   let env = options.env;
   return {
     async run(id, call) {
+      const before = stuck.get(call.group);
+      if (before !== undefined) {
+        if (!(await pollUntil(() => !isAlive(before), STUCK_LOOK_MS))) return refused(options, call, before);
+        stuck.delete(call.group);
+        options.journal?.ended(before);
+      }
       const agent = findAgent(options.agentDirs, call.resource.script, options.unitDirs);
       if (!agent.found) {
         // Not at once: whatever the core tries next, packets and clients are read in between.
@@ -49,7 +64,9 @@ export function createScriptRunner(options: ScriptRunnerOptions): ScriptRunner {
       running.set(id, program);
       if (program.pid !== undefined) options.journal?.started(program.pid);
       const exit = await program.done;
-      if (program.pid !== undefined) options.journal?.ended(program.pid);
+      const isStuck = exit.timedOut && program.pid !== undefined && isAlive(program.pid);
+      if (program.pid !== undefined && isStuck) stuck.set(call.group, program.pid);
+      else if (program.pid !== undefined) options.journal?.ended(program.pid);
       running.delete(id);
       report(options, call, agent.path, args, exit);
       return pick(exit);
@@ -70,6 +87,13 @@ function cannotRun(options: ScriptRunnerOptions, call: ResourceCall, reason: str
   const {script} = call.resource;
   options.log(log('ERROR', 'SCRIPT_MISSING', `Cannot locate resource script ${script}`, {...named(call), reason}));
   return {code: undefined, output: '', timedOut: false, missing: true, tookMs: 0};
+}
+
+/** Whatever the agent would say now, the script before it may still change it. */
+function refused(options: ScriptRunnerOptions, call: ResourceCall, pid: number): ResourceExit {
+  const text = `${call.resource.word} ${call.action} not run: process ${pid} of this group was killed and does not end`;
+  options.log(log('ERROR', 'SCRIPT_STUCK', text, {...named(call), pid}));
+  return {code: undefined, output: '', timedOut: true, missing: false, tookMs: STUCK_LOOK_MS};
 }
 
 function announce(options: ScriptRunnerOptions, call: ResourceCall, path: string, args: readonly string[]): void {

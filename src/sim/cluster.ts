@@ -20,6 +20,11 @@ export interface Storm {
   readonly linkCuts: number;
   readonly moves: number;
   readonly stops: number;
+  /** haresources of one node becomes another one, and mostly is read at once. */
+  readonly edits: number;
+  readonly clockJumps: number;
+  /** One direction loses most of its packets for a while. */
+  readonly lopsided: number;
 }
 
 export class Cluster {
@@ -29,6 +34,8 @@ export class Cluster {
   constructor(
     readonly seed: number,
     readonly configs: Readonly<Record<string, ClusterConfig>>,
+    /** Other contents of haresources that an edit may bring. */
+    readonly variants: readonly ClusterConfig['groups'][] = [],
   ) {
     this.world = new World(seed, configs);
     this.nodes = Object.entries(configs).map(([name, config]) => new Node(this.world, name, config));
@@ -37,6 +44,11 @@ export class Cluster {
 
   get keys(): string[] {
     return Object.values(this.configs)[0]?.groups.map((group) => group.key) ?? [];
+  }
+
+  /** Nodes on which exactly what their manager takes for the group runs. */
+  wholeRunners(key: string): string[] {
+    return this.nodes.filter((node) => isWhole(node, key)).map((node) => node.name);
   }
 
   boot(): void {
@@ -76,6 +88,9 @@ export class Cluster {
       [storm.linkCuts, () => this.#cutAll(['eth0'], 'both')],
       [storm.moves, () => this.#move()],
       [storm.stops, () => this.#stop()],
+      [storm.edits, () => this.#edit()],
+      [storm.clockJumps, () => this.#any().jumpClock(this.world.random.between(-86_400_000, 86_400_000))],
+      [storm.lopsided, () => this.#tilt()],
     ];
     for (const [perMinute, fault] of kinds) {
       const count = Math.floor((perMinute * ms) / 60_000 + this.world.random.next());
@@ -87,8 +102,12 @@ export class Cluster {
   heal(): void {
     this.world.weather = CALM;
     this.world.cuts.clear();
+    this.world.lossOf.clear();
     this.world.note('==== calm');
-    for (const node of this.nodes) if (!node.isOn) node.boot();
+    for (const node of this.nodes) {
+      node.edit(this.configs[node.name]?.groups ?? [], true);
+      if (!node.isOn) node.boot();
+    }
   }
 
   /** Both daemons agree that nothing is in motion. */
@@ -147,10 +166,40 @@ export class Cluster {
     node.request({command, scope});
   }
 
+  #edit(): void {
+    const groups = this.world.random.pick(this.variants);
+    if (groups === undefined) return;
+    const node = this.#any();
+    const isReloaded = this.world.random.chance(0.8);
+    const lines = groups.map((group) => [group.home, ...group.resources.map((each) => each.word)].join(' '));
+    this.world.note(`==== ${node.name}: haresources ${lines.join('; ')}${isReloaded ? ', reload' : ''}`);
+    node.edit(groups, isReloaded);
+    // Often on both, nearly at once.
+    if (this.world.random.chance(0.5)) {
+      const other = this.nodes.find((each) => each !== node);
+      this.world.clock.after(this.world.random.between(0, 20), () => other?.edit(groups, true));
+    }
+  }
+
+  #tilt(): void {
+    const [one, other] = this.world.random.chance(0.5) ? this.world.names : [...this.world.names].reverse();
+    const path = `${one}>${other}`;
+    this.world.note(`==== ${path} loses most packets`);
+    this.world.lossOf.set(path, this.world.random.between(0.3, 0.95));
+    this.world.clock.after(this.world.random.between(500, 10_000), () => this.world.lossOf.delete(path));
+  }
+
   #stop(): void {
     const node = this.#any();
     this.world.note(`==== ${node.name}: stop requested`);
     node.request({command: 'shutdown'});
     this.world.clock.after(this.world.random.between(5_000, 30_000), () => node.boot());
   }
+}
+
+function isWhole(node: Node, key: string): boolean {
+  const definition = node.manager?.groups.find((each) => each.definition.key === key)?.definition;
+  const running = [...(node.world.running.get(node.name) ?? [])].filter((each) => each.startsWith(`${key}#`));
+  const wanted = definition?.resources.map(({script}) => `${key}#${script}`) ?? [];
+  return wanted.length > 0 && wanted.length === running.length && wanted.every((each) => running.includes(each));
 }

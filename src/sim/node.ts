@@ -25,7 +25,14 @@ export class Node {
   hasLyingFence = false;
   /** The operator stopped it: it is not started again by the storm. */
   isStopped = false;
+  /** What the files say; read by a reload or a start. */
+  config: ClusterConfig;
+  /** Part of the machine's own time: jumps of the wall clock so far. */
+  #wallShiftMs = 0;
+  /** On the disk. */
   #generation = 1000;
+  /** In the run directory: gone with the power. */
+  #groupsInForce: ClusterConfig['groups'] | undefined;
   #life = 0;
   #managerLife = 0;
   #stalledUntilMs = 0;
@@ -35,8 +42,10 @@ export class Node {
   constructor(
     readonly world: World,
     readonly name: string,
-    readonly config: ClusterConfig,
-  ) {}
+    config: ClusterConfig,
+  ) {
+    this.config = config;
+  }
 
   get isOn(): boolean {
     return this.messaging !== undefined;
@@ -53,6 +62,7 @@ export class Node {
   powerCut(): void {
     this.world.note(`==== ${this.name}: power cut`);
     this.killDaemon();
+    this.#groupsInForce = undefined;
     for (const each of [...(this.world.running.get(this.name) ?? [])]) this.world.ended(this.name, each);
   }
 
@@ -60,6 +70,23 @@ export class Node {
   reset(): void {
     this.powerCut();
     this.world.clock.after(this.world.random.between(2_000, 15_000), () => this.boot());
+  }
+
+  /** The disk comes back empty; the next generation is taken from the clock. */
+  loseDisk(): void {
+    this.#generation = 0;
+  }
+
+  jumpClock(ms: number): void {
+    this.world.note(`==== ${this.name}: wall clock jumps by ${Math.round(ms / 1000)} s`);
+    this.#wallShiftMs += ms;
+  }
+
+  /** haresources is edited; whoever runs may be told to read it. */
+  edit(groups: ClusterConfig['groups'], isReloaded: boolean): void {
+    this.config = {...this.config, groups};
+    const {config} = this;
+    if (isReloaded) this.#run(() => this.#tellManager({type: 'config-changed', config}));
   }
 
   /** kill -9 of both processes: what runs keeps running. */
@@ -108,7 +135,7 @@ export class Node {
   }
 
   #now(): Now {
-    return {monoMs: this.world.clock.nowMs, wallMs: 1.8e12 + this.world.clock.nowMs};
+    return {monoMs: this.world.clock.nowMs, wallMs: 1.8e12 + this.world.clock.nowMs + this.#wallShiftMs};
   }
 
   /** Runs it now, or after the stall. */
@@ -133,7 +160,7 @@ export class Node {
   }
 
   #startMessaging(): void {
-    this.#generation += 1;
+    this.#generation = this.#generation === 0 ? Math.floor(this.#now().wallMs / 1000) + 1 : this.#generation + 1;
     const {ha} = this.config;
     const start: MessagingStart = {
       node: this.name,
@@ -159,10 +186,12 @@ export class Node {
 
   #startManager(): void {
     this.#managerLife += 1;
-    const step = startManager(this.config, this.#now());
+    const groups = this.#groupsInForce ?? this.config.groups;
+    const step = startManager({...this.config, groups}, this.#now());
     this.manager = step.state;
     this.#performManager(step.effects);
     this.#armManager();
+    if (groups !== this.config.groups) this.#tellManager({type: 'config-changed', config: this.config});
   }
 
   #tellMessaging(event: MessagingEvent): void {
@@ -257,10 +286,12 @@ export class Node {
       this.world.note(`${this.name} ${effect.record.level} ${effect.record.text}`);
     }
     if (effect.type === 'tell-messaging') this.#toMessaging(effect.message);
+    if (effect.type === 'remember-groups') this.#groupsInForce = effect.groups;
     if (effect.type === 'run-script') this.#script(effect.id, effect.call);
     if (effect.type === 'fence') this.#fence(effect.id, effect.node);
     if (effect.type === 'exit') {
       this.killDaemon();
+      this.#groupsInForce = undefined;
       this.isStopped = true;
       this.world.note(`==== ${this.name}: stopped`);
     }
@@ -268,14 +299,20 @@ export class Node {
 
   #fence(id: number, node: string): void {
     const life = this.#managerLife;
-    this.world.clock.after(this.world.random.between(200, 2000), () => {
+    const {random} = this.world;
+    const ok = !random.chance(this.world.weather.fencingFails);
+    // The machine may be up again, and have begun something, before the device says that it was reset.
+    const actsMs = random.between(200, 2000);
+    const answersMs = actsMs + (random.chance(0.2) ? random.between(0, 20_000) : 0);
+    this.world.clock.after(actsMs, () => {
       if (life !== this.#managerLife) return;
       // The device acts even when the node that asked is gone or paused a moment later.
-      if (!this.hasLyingFence) for (const peer of this.peers) if (peer.name === node) peer.reset();
+      if (ok && !this.hasLyingFence) for (const peer of this.peers) if (peer.name === node) peer.reset();
+    });
+    this.world.clock.after(answersMs, () => {
       this.#run(
         () =>
-          life === this.#managerLife &&
-          this.#tellManager({type: 'fencing-finished', id, node, ok: true, text: 'reset'}),
+          life === this.#managerLife && this.#tellManager({type: 'fencing-finished', id, node, ok, text: 'simulated'}),
       );
     });
   }
@@ -284,7 +321,7 @@ export class Node {
     const {random, weather} = this.world;
     const name = `${call.group}#${call.resource.script}`;
     const isStatus = call.action === 'status';
-    const hangs = !isStatus && random.chance(weather.scriptHangs);
+    const hangs = random.chance(weather.scriptHangs);
     const fails = !isStatus && random.chance(weather.scriptFails);
     const tookMs = random.chance(weather.scriptSlow) ? random.between(50, 4000) : random.between(1, 10);
     this.world.note(

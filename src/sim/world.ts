@@ -18,9 +18,19 @@ export interface Weather {
   readonly scriptFails: number;
   readonly scriptHangs: number;
   readonly scriptSlow: number;
+  /** Probability that the device does nothing and says so. */
+  readonly fencingFails: number;
 }
 
-export const CALM: Weather = {loss: 0, duplicate: 0, slow: 0, scriptFails: 0, scriptHangs: 0, scriptSlow: 0};
+export const CALM: Weather = {
+  loss: 0,
+  duplicate: 0,
+  slow: 0,
+  scriptFails: 0,
+  scriptHangs: 0,
+  scriptSlow: 0,
+  fencingFails: 0,
+};
 
 export const LINKS = ['eth0', 'eth1'] as const;
 export type LinkName = (typeof LINKS)[number];
@@ -31,6 +41,8 @@ export class World {
   weather: Weather = CALM;
   /** `eth0 n1>n2` for each direction that is cut. */
   readonly cuts = new Set<string>();
+  /** Extra loss for each direction, `n1>n2`. */
+  readonly lossOf = new Map<string, number>();
   readonly trace: string[] = [];
   /** Resources that really run: node, then `GROUP#AGENT`. */
   readonly running = new Map<string, Set<string>>();
@@ -58,7 +70,9 @@ export class World {
   carry(path: {readonly from: string; readonly to: string; readonly link: LinkName}, deliver: () => void): void {
     const {duplicate, slow} = this.weather;
     const loss = this.weather.isSecondReliable && path.link === 'eth1' ? 0 : this.weather.loss;
-    if (this.cuts.has(`${path.link} ${path.from}>${path.to}`) || this.random.chance(loss)) return;
+    const bias =
+      this.weather.isSecondReliable && path.link === 'eth1' ? 0 : (this.lossOf.get(`${path.from}>${path.to}`) ?? 0);
+    if (this.cuts.has(`${path.link} ${path.from}>${path.to}`) || this.random.chance(loss + bias)) return;
     const copies = this.random.chance(duplicate) ? 2 : 1;
     for (let copy = 0; copy < copies; copy += 1) {
       const delayMs = this.random.chance(slow) ? this.random.between(2, 300) : this.random.between(0.2, 2);
@@ -82,15 +96,6 @@ export class World {
   /** Nodes on which anything of the group runs. */
   runners(key: string): string[] {
     return this.names.filter((name) => [...(this.running.get(name) ?? [])].some((each) => each.startsWith(`${key}#`)));
-  }
-
-  /** Nodes on which the whole group runs. */
-  wholeRunners(key: string): string[] {
-    const definition = Object.values(this.configs)[0]?.groups.find((group) => group.key === key);
-    if (definition === undefined) return [];
-    return this.names.filter((name) =>
-      definition.resources.every((resource) => this.running.get(name)?.has(`${key}#${resource.script}`)),
-    );
   }
 }
 

@@ -134,6 +134,8 @@ export class Member {
   #life = 0;
   #asked = 0;
   #isUp = false;
+  /** What the run directory remembers. */
+  #inForce: ClusterConfig['groups'] | undefined;
 
   constructor(
     readonly pair: Pair,
@@ -143,6 +145,12 @@ export class Member {
 
   /** The files were edited and read again. */
   reload(change: {readonly haresources?: string; readonly stonith?: boolean}): void {
+    this.edit(change);
+    this.give({type: 'config-changed', config: this.config});
+  }
+
+  /** The files were edited, and nobody read them yet. */
+  edit(change: {readonly haresources?: string; readonly stonith?: boolean}): void {
     const {groups} = clusterConfig({node: this.name, haresources: change.haresources ?? 'n1 X'});
     const stonith = change.stonith === false ? undefined : this.config.ha.stonith;
     this.config = {
@@ -150,7 +158,6 @@ export class Member {
       ha: {...this.config.ha, stonith},
       groups: change.haresources === undefined ? this.config.groups : groups,
     };
-    this.give({type: 'config-changed', config: this.config});
   }
 
   /** Our own messaging process died and another one, which knows nobody, took its place. */
@@ -165,9 +172,10 @@ export class Member {
     this.#isUp = false;
     this.exited = undefined;
     this.beacon = {};
-    const started = startManager(this.config, this.#now());
+    const started = startManager({...this.config, groups: this.#inForce ?? this.config.groups}, this.#now());
     this.state = started.state;
     this.#perform(started.effects);
+    if (this.#inForce !== undefined) this.give({type: 'config-changed', config: this.config});
     this.#ready();
     this.#tick(this.#life);
   }
@@ -192,6 +200,7 @@ export class Member {
   /** Power cut: nothing more runs, resources of the machine are gone. */
   powerCut(): void {
     this.kill();
+    this.#inForce = undefined;
     this.running.clear();
   }
 
@@ -283,6 +292,7 @@ export class Member {
   #performOne(effect: ManagerEffect): void {
     const life = this.#life;
     if (effect.type === 'log') this.pair.note(`${this.name} ${effect.record.level} ${effect.record.text}`);
+    if (effect.type === 'remember-groups') this.#inForce = effect.groups;
     if (effect.type === 'reply') this.replies.set(effect.id, effect.reply);
     if (effect.type === 'run-script') this.#script(effect.id, effect.call);
     if (effect.type === 'exit') {

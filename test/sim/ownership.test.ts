@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import {test} from '@jest/globals';
 import {Cluster, type Storm} from '../../src/sim/cluster.js';
+import {CALM} from '../../src/sim/world.js';
 import {type ConfigOptions, clusterConfig} from '../helpers/cluster-config.js';
 import {seeds} from '../helpers/seeds.js';
 
@@ -12,8 +13,17 @@ const STORM_MS = 60_000;
 /** Failure pauses are at most 60 s here, script time-outs 10 s, and stops are tried every 30 s. */
 const CALM_MS = 240_000;
 
+/** Other homes, a group more or less, other resources in a group; the base returns with the calm. */
+const VARIANTS = [
+  'n2 A A2; n1 B; n1 C C2 C3',
+  'n1 A A2; n1 C C2 C3',
+  'n1 A A2; n2 B; n1 C C2 C3; n2 D D2',
+  'n1 A A3; n2 B B2; n1 C C3',
+  'n2 B; n2 D D2',
+];
+
 const none: Storm = {
-  weather: {loss: 0, duplicate: 0, slow: 0, scriptFails: 0, scriptHangs: 0, scriptSlow: 0},
+  weather: CALM,
   powerCuts: 0,
   daemonKills: 0,
   managerKills: 0,
@@ -24,11 +34,22 @@ const none: Storm = {
   linkCuts: 0,
   moves: 0,
   stops: 0,
+  edits: 0,
+  clockJumps: 0,
+  lopsided: 0,
 };
 
 /** With fencing everything may happen. */
 const hurricane: Storm = {
-  weather: {loss: 0.1, duplicate: 0.05, slow: 0.05, scriptFails: 0.03, scriptHangs: 0.01, scriptSlow: 0.2},
+  weather: {
+    loss: 0.1,
+    duplicate: 0.05,
+    slow: 0.05,
+    scriptFails: 0.03,
+    scriptHangs: 0.01,
+    scriptSlow: 0.2,
+    fencingFails: 0.2,
+  },
   powerCuts: 1,
   daemonKills: 0.5,
   managerKills: 1,
@@ -39,6 +60,9 @@ const hurricane: Storm = {
   linkCuts: 2,
   moves: 5,
   stops: 1,
+  edits: 1.5,
+  clockJumps: 0.5,
+  lopsided: 1,
 };
 
 /** Without fencing one link stays alive, and nobody is silent for a dead time with its resources running. */
@@ -61,12 +85,19 @@ function cluster(seed: number, options: Partial<ConfigOptions>): Cluster {
     const systole = {...config.systole, defaults, failureExpiryMs: 10_000, failureExpiryMaxMs: 60_000};
     return {...config, systole};
   };
-  return new Cluster(seed, {n1: configOf('n1'), n2: configOf('n2')});
+  const variants = (options.haresources === undefined ? VARIANTS : []).map(
+    (each) => clusterConfig({node: 'n1', haresources: each}).groups,
+  );
+  return new Cluster(
+    seed,
+    {n1: configOf('n1'), n2: configOf('n2')},
+    options.haresources === undefined ? [configOf('n1').groups, ...variants] : [],
+  );
 }
 
 function judgeSafety(cluster: Cluster): () => void {
   return () => {
-    for (const key of cluster.keys) {
+    for (const key of [...cluster.keys, 'D']) {
       const runners = cluster.world.runners(key);
       if (runners.length > 1) fail(cluster, `two owners of ${key}`);
     }
@@ -85,13 +116,11 @@ function weather(cluster: Cluster, storm: Storm, judge = judgeSafety(cluster)): 
   cluster.run(STORM_MS, judge);
   cluster.heal();
   const isServed = () =>
-    cluster.keys.every(
-      (key) => cluster.world.wholeRunners(key).length === 1 && cluster.world.runners(key).length === 1,
-    );
+    cluster.keys.every((key) => cluster.wholeRunners(key).length === 1 && cluster.world.runners(key).length === 1);
   const done = () => isServed() && cluster.isSettled();
   if (!cluster.runUntil(done, CALM_MS, judge)) {
     const found = cluster.keys.map(
-      (key) => `${key}: [${cluster.world.runners(key)}] whole [${cluster.world.wholeRunners(key)}]`,
+      (key) => `${key}: [${cluster.world.runners(key)}] whole [${cluster.wholeRunners(key)}]`,
     );
     fail(cluster, `not one owner each after ${CALM_MS} ms of calm: ${found.join(', ')}`);
   }
@@ -150,5 +179,5 @@ test('control: when every script fails for ever, the judge of progress sees it',
   doomed.boot();
   doomed.world.weather = {...none.weather, scriptFails: 1};
   doomed.run(30_000, () => {});
-  assert.ok(doomed.keys.some((key) => doomed.world.wholeRunners(key).length !== 1));
+  assert.ok(doomed.keys.some((key) => doomed.wholeRunners(key).length !== 1));
 });

@@ -83,6 +83,8 @@ test('what breaks groups for Heartbeat is an error', () => {
   assert.deepEqual(errors(`n1 mysqld${' '.repeat(5200)}\n`), ['error HB_HARESOURCES_LINE_LONG 1:1']);
   assert.deepEqual(errors(''), ['warning HB_HARESOURCES_NO_GROUPS 0:0']);
   assert.deepEqual(errors('n1 mysqld Delay mysqld\n'), ['warning HB_HARESOURCES_REPEATED 1:17']);
+  const many = Array.from({length: 700}, (_, at) => `n1 Delay::${at}\n`).join('');
+  assert.deepEqual(errors(many), ['error HB_HARESOURCES_TOO_MANY 521:4']);
   assert.deepEqual(errors('n1 mysqld Delay::1\nn2 apache2 Delay::1\n'), ['warning HB_HARESOURCES_SHARED 2:12']);
 });
 

@@ -271,3 +271,74 @@ test('a group under a new name does not start beside the one that it was', () =>
   assert.equal(pair.runners('C').length, 1);
   assert.deepEqual(pair.runners('A'), []);
 });
+
+test('a manager that finds another haresources than its predecessor releases what only that one knew', () => {
+  const pair = settled();
+  // The line of A is gone, that of B has lost a word; then the manager is killed before anybody read that.
+  pair.node('n1').edit({haresources: 'n2 B'});
+  pair.node('n1').kill();
+  pair.node('n1').boot();
+  pair.run(50);
+  pair.node('n2').restarted('n1');
+  pair.introduce();
+  watch(pair, 2000);
+  assert.deepEqual([running(pair, 'A'), running(pair, 'A2')], [['n2'], ['n2']]);
+});
+
+test('with fencing, a status that hangs after a boot does not start the group before the fencing', () => {
+  const pair = settled({stonith: true});
+  pair.cut();
+  const [n1, n2] = [pair.node('n1'), pair.node('n2')];
+  n1.fencing = 'fails';
+  n2.powerCut();
+  n1.running.add('B#B');
+  n2.fencing = 'fails';
+  n2.scripts.set('A status', {ms: 60_000, code: 0});
+  n2.boot();
+  pair.run(21_000);
+  n2.scripts.clear();
+  n2.missed('n1');
+  watch(pair, 10_000);
+  assert.deepEqual(pair.runners('A'), ['n1']);
+  assert.equal(n2.group('A').state, 'stopped');
+});
+
+test('beside a living owner, a status that hangs after a boot changes nothing', () => {
+  const pair = settled();
+  pair.node('n2').powerCut();
+  pair.node('n1').missed('n2');
+  pair.until(() => pair.runners('B').join() === 'n1', 500);
+  pair.node('n1').kill();
+  pair.node('n1').boot();
+  pair.run(50);
+  pair.node('n2').scripts.set('B status', {ms: 60_000, code: 0});
+  pair.node('n2').boot();
+  pair.run(21_000);
+  pair.introduce();
+  for (let spent = 0; spent < 5000; spent += 5) {
+    pair.run(5);
+    assert.equal(pair.runners('B').join(), 'n1', pair.trace.slice(-30).join('\n'));
+  }
+});
+
+test('one status that hangs in the monitor restarts nothing', () => {
+  const pair = settled();
+  const starts = () => pair.trace.filter((line) => line.includes('n1 RSC A start')).length;
+  const before = starts();
+  pair.node('n1').scripts.set('A status', {ms: 60_000, code: 0});
+  pair.run(25_000);
+  pair.node('n1').scripts.clear();
+  pair.run(30_000);
+  assert.equal(starts(), before, pair.trace.slice(-30).join('\n'));
+});
+
+test('a reload during a shutdown changes nothing', () => {
+  for (const ms of [2, 40]) {
+    const pair = settled();
+    pair.node('n1').request({command: 'shutdown'});
+    pair.run(ms);
+    pair.node('n1').reload({haresources: `${TWO}; n1 C`});
+    pair.until(() => pair.node('n1').exited === 0, 7000);
+    assert.deepEqual(pair.runners('A'), ['n2']);
+  }
+});

@@ -5,6 +5,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {afterEach, beforeEach, test} from '@jest/globals';
+import {readGroupsInForce, writeGroupsInForce} from '../../src/runtime/groups-in-force.js';
 
 const script = fileURLToPath(new URL('../../src/runtime/release-all.js', import.meta.url));
 let dir = '';
@@ -65,4 +66,30 @@ test('a stop that fails, lies, or is missing: exit 1, and all the rest is stoppe
 
 test('no haresources: nothing is known to be stopped', () => {
   assert.equal(run().status, 1);
+});
+
+test('a group that was taken out of haresources while it ran is stopped too', () => {
+  agent('Good', GOOD);
+  for (const name of ['a', 'b', 'c']) writeFileSync(held(name), '');
+  writeFileSync(join(dir, 'etc/haresources'), 'n1 Good::a\n');
+  const resource = (name: string) => ({word: `Good::${name}`, script: 'Good', args: [name]});
+  const group = (...names: string[]) => ({
+    key: `Good::${names[0]}`,
+    home: 'n1',
+    resources: names.map(resource),
+    source: {line: 1},
+  });
+  assert.equal(writeGroupsInForce(join(dir, 'run'), [group('a', 'c'), group('b')]), undefined);
+  assert.equal(run().status, 0);
+  assert.deepEqual(
+    ['a', 'b', 'c'].filter((name) => existsSync(held(name))),
+    [],
+  );
+});
+
+test('a damaged list of groups in force is no list', () => {
+  for (const text of ['', '{', '{}', '[1]', '[{"key":"a","home":"n1","source":{},"resources":[{"word":"a"}]}]']) {
+    writeFileSync(join(dir, 'run/groups.json'), text);
+    assert.equal(readGroupsInForce(join(dir, 'run')), undefined);
+  }
 });

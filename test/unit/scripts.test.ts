@@ -159,3 +159,26 @@ test("the environment is the real daemon's", () => {
   for (const name of ['LC_ALL', 'LANGUAGE', 'HA_bad name', 'NODE_EXTRA_CA_CERTS', 'NODE_OPTIONS'])
     assert.equal(env[name], undefined);
 });
+
+test('while a killed script does not end, nothing of its group is run or believed', async () => {
+  let isStuck = true;
+  writeFileSync(join(dir, 'slow'), '#!/bin/sh\nexec sleep 100\n', {mode: 0o755});
+  const slow = {...call('slow', 'start', [], 50), killDelayMs: 20};
+  const agents = createScriptRunner({
+    agentDirs: [dir, bin],
+    env: {PATH: process.env['PATH'] ?? ''},
+    log: (record) => logs.push(record),
+    journal: openScriptJournal(join(dir, 'scripts')),
+    isGroupAlive: () => isStuck,
+  });
+  assert.equal((await agents.run(1, slow)).timedOut, true);
+  // A successor finds it in the journal.
+  assert.equal(readdirSync(join(dir, 'scripts')).length, 1);
+  const stop = await agents.run(2, call('prints-words', 'stop'));
+  assert.deepEqual([stop.timedOut, stop.code, stop.output], [true, undefined, '']);
+  assert.match(lines().at(-1) ?? '', /prints-words stop not run: process \d+ of this group/);
+  assert.equal((await agents.run(3, {...call('prints-words', 'stop'), group: 'h'})).code, 0);
+  isStuck = false;
+  assert.equal((await agents.run(4, call('prints-words', 'stop'))).code, 0);
+  assert.equal(readdirSync(join(dir, 'scripts')).length, 0);
+});

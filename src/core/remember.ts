@@ -1,0 +1,14 @@
+// The groups in force are told to the edge before any script of theirs runs, so that a successor of this manager measures
+// what may run here, not only what haresources names by then: a line that was removed or changed while its group runs
+// is in no file any more.
+
+import type {Draft} from './draft.js';
+
+export function rememberGroups(draft: Draft): void {
+  const {state} = draft;
+  const groups = state.groups.map((group) => group.definition);
+  const text = JSON.stringify(groups);
+  if (text === state.remembered) return;
+  state.remembered = text;
+  draft.effects.push({type: 'remember-groups', groups});
+}

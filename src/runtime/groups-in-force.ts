@@ -1,0 +1,57 @@
+// The groups that the manager works with, in a file of the run directory: a manager that replaces a dead one, and the
+// emergency stop, must know what may run here although haresources was edited since. The directory does not outlive a reboot, and
+// neither does what the file is about. Promises: a damaged or absent file reads as undefined, a full disk is an answer.
+
+import {readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import type {ResourceGroup} from '../model/resource.js';
+
+const NAME = 'groups.json';
+const BYTES_MAX = 4 * 1024 * 1024;
+
+export function readGroupsInForce(runDir: string): ResourceGroup[] | undefined {
+  try {
+    const path = `${runDir}/${NAME}`;
+    if (statSync(path).size > BYTES_MAX) return undefined;
+    const found: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    return Array.isArray(found) && found.every(isGroup) ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What went wrong; undefined: it is written. */
+export function writeGroupsInForce(runDir: string, groups: readonly ResourceGroup[]): string | undefined {
+  const path = `${runDir}/${NAME}`;
+  try {
+    writeFileSync(`${path}.new`, JSON.stringify(groups), {mode: 0o600});
+    renameSync(`${path}.new`, path);
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+/** Everything is released. */
+export function forgetGroupsInForce(runDir: string): void {
+  try {
+    rmSync(`${runDir}/${NAME}`, {force: true});
+  } catch {
+    // The next start measures groups that do not run, and forgets them.
+  }
+}
+
+function isGroup(value: unknown): value is ResourceGroup {
+  if (!isRecord(value) || typeof value['key'] !== 'string' || typeof value['home'] !== 'string') return false;
+  const {resources, source} = value;
+  return isRecord(source) && Array.isArray(resources) && resources.every(isResource);
+}
+
+function isResource(value: unknown): boolean {
+  if (!isRecord(value) || typeof value['word'] !== 'string' || typeof value['script'] !== 'string') return false;
+  const {args} = value;
+  return Array.isArray(args) && args.every((each) => typeof each === 'string');
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
