@@ -3,6 +3,7 @@
 // neither does what the file is about. Promises: a damaged or absent file reads as undefined, a full disk is an answer.
 
 import {readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {type LogRecord, log} from '../model/log.js';
 import type {ResourceGroup} from '../model/resource.js';
 
 const NAME = 'groups.json';
@@ -29,6 +30,16 @@ export function writeGroupsInForce(runDir: string, groups: readonly ResourceGrou
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** The same for the manager, which goes on without it. */
+export function rememberGroups(
+  runDir: string,
+  groups: readonly ResourceGroup[],
+  say: (record: LogRecord) => void,
+): void {
+  const problem = writeGroupsInForce(runDir, groups);
+  if (problem !== undefined) say(log('ERROR', 'GROUPS_NOT_REMEMBERED', `Cannot write ${NAME}: ${problem}`));
 }
 
 /** Everything is released. */

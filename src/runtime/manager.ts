@@ -11,7 +11,6 @@ import type {ControlRequest} from '../model/control.js';
 import {type LogRecord, log} from '../model/log.js';
 import {fieldOf, type Message} from '../model/message.js';
 import type {Paths} from '../model/paths.js';
-import type {ResourceGroup} from '../model/resource.js';
 import {unitDirsOf} from './agents.js';
 import {feedOf, ownMessage} from './api-feed.js';
 import type {ClusterPicture} from './client-api-view.js';
@@ -21,7 +20,7 @@ import {type ControlServer, startControlServer} from './control-server.js';
 import {writeCrashFile} from './crash.js';
 import type {Fencer} from './fencing.js';
 import {type Fifo, openFifo} from './fifo.js';
-import {forgetGroupsInForce, readGroupsInForce, writeGroupsInForce} from './groups-in-force.js';
+import {forgetGroupsInForce, readGroupsInForce, rememberGroups} from './groups-in-force.js';
 import type {Hooks} from './hooks.js';
 import type {LoadedConfig} from './load-config.js';
 import type {Log} from './log-writer.js';
@@ -159,11 +158,6 @@ export class Manager {
     if (!isDeepStrictEqual(groups, this.config.groups)) this.dispatch({type: 'config-changed', config: this.config});
   }
 
-  private rememberGroups(groups: readonly ResourceGroup[]): void {
-    const problem = writeGroupsInForce(this.options.paths.runDir, groups);
-    if (problem !== undefined) this.say(log('ERROR', 'GROUPS_NOT_REMEMBERED', `Cannot write groups.json: ${problem}`));
-  }
-
   /** SIGTERM: once is enough. */
   shutdown(): void {
     this.dispatch({type: 'client-requested', id: ++this.lastRequestId, request: {command: 'shutdown'}});
@@ -218,7 +212,7 @@ export class Manager {
       dispatch: (event) => this.dispatch(event),
       tellMessaging: (message) => this.tellMessaging(message),
       scripts: this.scripts,
-      rememberGroups: (groups) => this.rememberGroups(groups),
+      rememberGroups: (groups) => rememberGroups(this.options.paths.runDir, groups, this.say),
       fencer: () => this.openFencer(),
       reply: (id, reply) => this.control?.reply(id, reply),
       log: this.say,
