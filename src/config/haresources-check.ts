@@ -38,7 +38,9 @@ const KEY_BYTES_MAX = 200;
 function checkNumber(groups: readonly PlacedGroup[], report: Report): void {
   let bytes = 0;
   for (const {words, group} of groups) {
-    bytes += Math.min(encodeURIComponent(group.key).length, KEY_BYTES_MAX) + ENTRY_BYTES;
+    // Half a surrogate pair cannot be encoded.
+    const key = encodeURIComponent(group.key.replace(/\p{Surrogate}/gu, '?'));
+    bytes += Math.min(key.length, KEY_BYTES_MAX) + ENTRY_BYTES;
     if (bytes <= BEACON_BYTES_MAX || words[0] === undefined) continue;
     const text = `${groups.length} groups are too many: what a node says of those up to here does not fit a packet`;
     return report('HB_HARESOURCES_TOO_MANY', words[0], text);

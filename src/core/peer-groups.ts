@@ -11,7 +11,8 @@ const HEAD = 150;
 
 /** The word of a group in the beacon. */
 export function wordOf(key: string): string {
-  const encoded = encodeURIComponent(key);
+  // Half a surrogate pair cannot be encoded.
+  const encoded = encodeURIComponent(key.replace(/\p{Surrogate}/gu, '?'));
   return encoded.length <= WORD_MAX ? encoded : `${encoded.slice(0, HEAD)}!${hash(key)}`;
 }
 

@@ -23,6 +23,8 @@ export class Node {
   peers: Node[] = [];
   /** Says `ok` without acting: the control of the fencing judge. */
   hasLyingFence = false;
+  /** For a control: a stop goes on for so long after it said that it had ended. */
+  lateStopMs = 0;
   /** The operator stopped it: it is not started again by the storm. */
   isStopped = false;
   /** What the files say; read by a reload or a start. */
@@ -333,7 +335,11 @@ export class Node {
     const life = this.#managerLife;
     const power = this.#life;
     this.world.clock.after(hangs ? call.timeoutMs : tookMs, () => {
-      if (call.action === 'stop' && !hangs && !fails && power === this.#life) this.world.ended(this.name, name);
+      if (call.action === 'stop' && !hangs && !fails) {
+        const end = () => power === this.#life && this.world.ended(this.name, name);
+        if (this.lateStopMs === 0) end();
+        else this.world.clock.after(this.lateStopMs, end);
+      }
       if (call.action === 'start' && !hangs && !fails && running?.has(name)) this.world.told.set(name, this.name);
       const exit = {
         code: hangs ? undefined : fails ? 1 : 0,
