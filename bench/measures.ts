@@ -42,6 +42,9 @@ export const scenes: readonly Scene[] = [
   {name: 'rest', gives: ['cpu', 'pss', 'alone', 'packets'], play: playRest},
 ];
 
+/** Past the start-up bonus of the node that was started last. */
+const YOUNG_MS = 5_200;
+
 async function playLife(contestant: Contestant, wanted: ReadonlySet<Measure>, samples: Samples): Promise<void> {
   const stage = await Stage.open(contestant);
   const wants = (...names: Measure[]) => names.some((name) => wanted.has(name));
@@ -70,8 +73,9 @@ async function playLife(contestant: Contestant, wanted: ReadonlySet<Measure>, sa
       }
     }
     if (wants('crash', 'crashOutage')) {
-      // A random moment between two keepalives.
-      await sleep(Math.random() * 100);
+      // For its first five seconds a heartbeat node asks for a dead time two seconds longer. Then a random
+      // moment between two keepalives.
+      await sleep(YOUNG_MS + Math.random() * 100);
       const outageMs = await playOutage(stage, 'crashOutage', samples, async () => (await stage.owner()).powerCut());
       if (contestant.kind !== 'keepalived') add(samples, 'crash', outageMs - quick.deadtimeMs);
     }
