@@ -26,12 +26,22 @@ const ORPHAN_PATIENCE_MS = 15_000;
 
 /** The peer turned out to be a real Heartbeat. */
 export function becomeClassic(draft: Draft): void {
-  const {classic, phase, isCommUp} = draft.state;
+  const {classic, phase, isCommUp, peer} = draft.state;
   classic.hold = {local: holdsClass(draft, 'local'), foreign: holdsClass(draft, 'foreign')};
   classic.offered = {local: false, foreign: false};
   classic.orphanSinceMs = undefined;
   if (phase === 'stable') classic.rstate = 'stable';
   else if (isCommUp && classic.rstate === 'stable') classic.rstate = 'starting';
+  // Packets overtake each other: its report may have come before the status that tells what it is.
+  if (isCommUp && peer !== undefined && peer.reportSequence > 0) heardFirstHold(draft, peer);
+}
+
+/** A report is known; when the original does not follow with a stable one, we act after ten seconds, as it does. */
+function heardFirstHold(draft: Draft, peer: Peer): void {
+  const {classic} = draft.state;
+  if (classic.rstate === 'starting' || classic.rstate === 'both-starting') classic.rstate = 'received';
+  if (classic.rstate === 'received') classic.acquireAtMs ??= draft.now.monoMs + ACQUIRE_AFTER_MS;
+  if (classic.rstate !== 'stable' && peer.isStable) becomeStable(draft, peer);
 }
 
 export function heardStarting(draft: Draft, peer: Peer): void {

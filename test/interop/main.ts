@@ -46,7 +46,7 @@ const lostBlock = /ERROR: (msg2string: Message with zero fields|NV failure \(msg
 const {values, positionals} = parseArgs({
   allowPositionals: true,
   options: {
-    lanes: {type: 'string', default: '10'},
+    lanes: {type: 'string', default: '14'},
     list: {type: 'boolean', default: false},
     real: {type: 'boolean', default: false},
     both: {type: 'boolean', default: false},

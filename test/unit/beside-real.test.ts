@@ -89,3 +89,18 @@ test('our report is repeated to a real peer, which may have got an older one las
     't=resource rsc_hold=local rtype=full isstable=1',
   ]);
 });
+
+test('a report that overtakes the status that tells what the peer is counts', () => {
+  const real = new BesideReal('n1', {haresources: 'n1 A; n2 B'});
+  real.node.boot();
+  real.pair.run(20);
+  real.changes('init', 'active');
+  real.node.commUp();
+  real.says({t: 'resource', rsc_hold: 'none', rtype: 'full', isstable: '0', seq: '9'});
+  real.pair.run(20);
+  real.says({t: 'status', st: 'active', dt: '5dc', seq: '7'});
+  real.pair.run(9_500);
+  assert.equal(real.runs('A'), false, 'nothing before the ten seconds of the original');
+  real.pair.run(1_000);
+  assert.equal(real.runs('A'), true);
+});
