@@ -1,17 +1,17 @@
 #!/bin/bash
-# `npm run test:interop [-- NAME... | --list | --lanes N]`: our daemon and Debian's heartbeat 3.0.6 in one cluster, case
+# `npm run test:interop [-- NAME... | --list | --lanes N | --sample]`: our daemon and Debian's heartbeat 3.0.6 in one cluster, case
 # by case (docs/interop.md), then Debian's clients and scripts with our daemon and ours with theirs (docs/client-api.md). With
 # arguments, the cases they name only. Does its own set-up: names and installs the Debian packages it needs; none of their
 # services is started. The last line is the counts of all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/setup.sh run interop >&2
-[ $# = 0 ] || exec node dist/test/interop/main.js "$@"
+[ $# = 0 ] || [ "$*" = --sample ] || exec node dist/test/interop/main.js "$@"
 
 status=0
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
-for part in "dist/test/interop/main.js" "scripts/run-jest.mjs interop-clients/"; do
+for part in "dist/test/interop/main.js $*" "scripts/run-jest.mjs interop-clients/"; do
   # The name of a part is words.
   # shellcheck disable=SC2086
   node $part 2>&1 | tee -a "$output" || status=1

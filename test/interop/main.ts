@@ -48,6 +48,7 @@ const {values, positionals} = parseArgs({
   options: {
     lanes: {type: 'string', default: '14'},
     list: {type: 'boolean', default: false},
+    sample: {type: 'boolean', default: false},
     real: {type: 'boolean', default: false},
     both: {type: 'boolean', default: false},
     keep: {type: 'boolean', default: false},
@@ -120,7 +121,16 @@ function resultsOf(name: string): string {
 }
 
 function expand(): (Run | StoryRun)[] {
-  return [...stories.map((story): StoryRun => ({name: story.name, story})), ...expandCases()];
+  const cases = expandCases();
+  return [...stories.map((story): StoryRun => ({name: story.name, story})), ...(values.sample ? sampleOf(cases) : cases)];
+}
+
+/** Every case once: its modes and roles take turns from case to case. */
+function sampleOf(cases: readonly Run[]): Run[] {
+  return allCases.flatMap((test, index) => {
+    const mine = cases.filter((each) => each.test === test);
+    return mine.slice(index % mine.length, (index % mine.length) + 1);
+  });
 }
 
 function expandCases(): Run[] {
