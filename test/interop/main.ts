@@ -122,7 +122,10 @@ function resultsOf(name: string): string {
 
 function expand(): (Run | StoryRun)[] {
   const cases = expandCases();
-  return [...stories.map((story): StoryRun => ({name: story.name, story})), ...(values.sample ? sampleOf(cases) : cases)];
+  return [
+    ...stories.map((story): StoryRun => ({name: story.name, story})),
+    ...(values.sample ? sampleOf(cases) : cases),
+  ];
 }
 
 /** Every case once: its modes and roles take turns from case to case. */
