@@ -100,7 +100,12 @@ export class InteropNode {
 
   async boot(plugIn: (pid: number) => Promise<void>): Promise<void> {
     await this.machine.boot(plugIn);
-    await this.machine.run(`mount --bind ${this.machine.directory}/reboot $(readlink -f /usr/sbin/reboot)`);
+    // A small installation has no reboot: then it lies in a layer above, in this machine's mount namespace only.
+    await this.machine.run(
+      `cd ${this.machine.directory}; sbin=$(readlink -f /sbin); if [ -e $sbin/reboot ]; then mount --bind reboot $sbin/reboot; else ` +
+        'mkdir -p upper work; cp -p reboot upper/; ' +
+        'mount -t overlay -o lowerdir=$sbin,upperdir=upper,workdir=work overlay $sbin; fi',
+    );
   }
 
   async start(): Promise<void> {
