@@ -7,8 +7,8 @@ cd "$(dirname "$0")/.."
 
 declare -A packages=(
   [run]="iproute2 iputils-arping iputils-ping e2fsprogs mount psmisc util-linux procps mariadb-server-core mariadb-client-core nftables"
-  [interop]="heartbeat resource-agents netbase kmod nftables tcpdump faketime"
-  [bench]="heartbeat resource-agents netbase kmod keepalived"
+  [interop]="heartbeat resource-agents netbase net-tools kmod nftables tcpdump faketime"
+  [bench]="heartbeat resource-agents netbase net-tools kmod keepalived"
   [lab]="qemu-system-x86 busybox-static cpio kmod drbd-utils"
 )
 install=yes
