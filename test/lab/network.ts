@@ -4,7 +4,7 @@
 
 import {host} from '../../src/lab/host.js';
 
-export const NAMESPACE = 'drbd-vm-lab';
+export const NAMESPACE = process.env['SYSTOLE_LAB_NETNS'] ?? 'drbd-vm-lab';
 export const CLIENT_ADDRESS = '10.0.0.254';
 export const SERVICE_ADDRESS = '10.0.0.17';
 
