@@ -14,7 +14,7 @@ const USAGE = `usage: npm run lab -- COMMAND
   cut 1|2|all eth0|eth1 [carrier]    frames vanish; with carrier: as a pulled cable
   heal 1|2|all eth0|eth1
   status                  who is on, what DRBD says
-  test [SCENARIO...]      the scenarios, with a table at the end`;
+  test [SCENARIO... | --core | --list]   the scenarios, with a table at the end`;
 
 const [command, ...words] = process.argv.slice(2);
 try {
@@ -52,7 +52,7 @@ async function main(): Promise<number> {
       await status();
       return 0;
     case 'test': {
-      const {runScenarios} = await import('./scenarios.js');
+      const {runScenarios} = await import('./runner.js');
       return runScenarios(words);
     }
     default:
