@@ -42,8 +42,14 @@ export function foldEvent(picture: Events2Picture, line: string): Events2Picture
 
 /** undefined: the closing line is missing. */
 export function parseEvents2(text: string): readonly ResourceState[] | undefined {
+  const picture = readEvents2(text);
+  return picture === undefined ? undefined : resourcesOf(picture);
+}
+
+/** The same, as a picture that later lines can be folded into. */
+export function readEvents2(text: string): Events2Picture | undefined {
   const picture = text.split('\n').reduce(foldEvent, EMPTY_PICTURE);
-  return picture.isComplete ? resourcesOf(picture) : undefined;
+  return picture.isComplete ? picture : undefined;
 }
 
 export function resourcesOf(picture: Events2Picture): readonly ResourceState[] {

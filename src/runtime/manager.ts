@@ -3,7 +3,7 @@
 // order; a mistake of ours ends the process with a crash file and status 70, and messaging starts the next one.
 
 import assert from 'node:assert/strict';
-import {mkdirSync, rmSync} from 'node:fs';
+import {rmSync} from 'node:fs';
 import {isDeepStrictEqual} from 'node:util';
 import type {MessagingToManager} from '../model/channel.js';
 import type {ClusterConfig} from '../model/config.js';
@@ -18,6 +18,7 @@ import {ClientServices, isForCore} from './client-services.js';
 import {readNow} from './clock.js';
 import {type ControlServer, startControlServer} from './control-server.js';
 import {writeCrashFile} from './crash.js';
+import {Disks} from './disks.js';
 import type {Fencer} from './fencing.js';
 import {type Fifo, openFifo} from './fifo.js';
 import {forgetGroupsInForce, readGroupsInForce, rememberGroups} from './groups-in-force.js';
@@ -28,9 +29,10 @@ import type {ManagerCore} from './manager-core.js';
 import {ManagerLoop} from './manager-loop.js';
 import {MessagingPort} from './messaging-port.js';
 import {type ManagerPorts, perform} from './perform.js';
+import {prepareDirectories} from './prepare-directories.js';
 import {rebootPlan, startReboot} from './reboot.js';
 import {reload} from './reload.js';
-import {rscTmpDir, type ScriptEnv, scriptEnv} from './script-env.js';
+import {type ScriptEnv, scriptEnv} from './script-env.js';
 import {endOrphans, journalDir, ORPHAN_KILL_MS, openScriptJournal} from './script-journal.js';
 import {createScriptRunner, type ScriptRunner} from './scripts.js';
 import {traceEffect, traceEvent} from './trace.js';
@@ -76,6 +78,7 @@ export class Manager {
   private readonly messaging: MessagingPort;
   private readonly clients: ClientServices;
   private readonly ports: ManagerPorts;
+  private readonly disks: Disks;
   private control: ControlServer | undefined;
   private fifo: Fifo | undefined;
   private hooks: Hooks | undefined;
@@ -120,6 +123,7 @@ export class Manager {
       log: this.say,
       onFailfast: (reason) => this.reboot(reason),
     });
+    this.disks = new Disks({env: () => this.env, log: this.say});
     this.ports = this.makePorts();
     this.loop = new ManagerLoop({
       perform: (effect) => {
@@ -132,9 +136,7 @@ export class Manager {
 
   async start(): Promise<void> {
     const {paths, isAdopted} = this.options;
-    mkdirSync(paths.runDir, {recursive: true, mode: 0o755});
-    mkdirSync(paths.varLibDir, {recursive: true, mode: 0o755});
-    prepareScratch(paths, isAdopted);
+    prepareDirectories(paths, isAdopted);
     // First of all: its own start takes as long as everything below.
     if (isAdopted) this.messaging.adopt();
     else if (!this.messaging.start()) return this.options.exit(1);
@@ -195,6 +197,7 @@ export class Manager {
     const where = path === undefined ? 'no crash file could be written' : `see ${path}`;
     this.say(log('CRIT', 'MANAGER_CRASHED', `manager process: ${text.split('\n').slice(0, 2).join(' ')}; ${where}`));
     this.loop.close();
+    this.disks.close();
     this.options.exit(CRASHED);
   }
 
@@ -212,7 +215,10 @@ export class Manager {
       dispatch: (event) => this.dispatch(event),
       tellMessaging: (message) => this.tellMessaging(message),
       scripts: this.scripts,
-      rememberGroups: (groups) => rememberGroups(this.options.paths.runDir, groups, this.say),
+      rememberGroups: (groups) => {
+        rememberGroups(this.options.paths.runDir, groups, this.say);
+        this.disks.follow(groups);
+      },
       fencer: () => this.openFencer(),
       reply: (id, reply) => this.control?.reply(id, reply),
       log: this.say,
@@ -379,16 +385,10 @@ export class Manager {
     this.isLeaving = true;
     clearInterval(this.fencingTimer);
     this.loop.close();
+    this.disks.close();
     await Promise.all([this.clients.stop(), this.messaging.waitForEnd(MESSAGING_END_MS), this.control?.close()]);
     this.fifo?.close();
     forgetGroupsInForce(this.options.paths.runDir);
     this.options.exit(status);
   }
-}
-
-/** Scratch files of agents do not survive a start of the daemon, but a start of its manager alone. */
-function prepareScratch(paths: Paths, isAdopted: boolean): void {
-  const dir = rscTmpDir(paths);
-  if (!isAdopted && dir.startsWith(`${paths.runDir}/`)) rmSync(dir, {recursive: true, force: true});
-  mkdirSync(dir, {recursive: true, mode: 0o1755});
 }

@@ -66,11 +66,14 @@ export function clusterConfig(options: ConfigOptions): ClusterConfig {
   };
 }
 
-/** `n1 A A2; n2 B`: a group a line, agents without arguments. */
+/** `n1 A A2; n2 B::x`: a group a line. */
 export function groupsOf(text: string): ResourceGroup[] {
   return text.split(';').map((line, index) => {
     const [home = '', ...words] = line.trim().split(/\s+/);
-    const resources = words.map((word) => ({word, script: word, args: []}));
+    const resources = words.map((word) => {
+      const [script = '', ...args] = word.split('::');
+      return {word, script, args};
+    });
     return {key: words[0] ?? '', home, resources, source: {line: index + 1}};
   });
 }

@@ -47,6 +47,10 @@ export class FakeDrbd {
     writeFileSync(`${this.dir}/${name}`, text);
   }
 
+  read(name: string): string {
+    return readFileSync(`${this.dir}/${name}`, 'utf8');
+  }
+
   /** Calls that change something, in order. */
   calls(): readonly string[] {
     const lines = readFileSync(`${this.dir}/calls`, 'utf8').trim().split('\n');

@@ -89,8 +89,10 @@ async function bringUp(resource: string, options: DiskOptions): Promise<DiskResu
   const word = sight.found === 'up' ? 'adjust' : 'up';
   const why = sight.found === 'up' ? 'has no connection (StandAlone) or no disk' : 'is not up';
   options.info(`${resource} ${why}: running drbdadm ${word} ${resource}`);
-  const exit = await tools.adm([word, resource], TOOL_MS);
-  if (exit.code !== 0 && sight.found !== 'up') return failed(upFailed(resource, exit));
+  const exit = await tools.admAlone(word, resource, TOOL_MS);
+  // The manager may have brought it up in the meantime, and then there was nothing left to do.
+  if (exit.code !== 0 && sight.found !== 'up' && (await tools.read(resource)).found !== 'up')
+    return failed(`cannot promote ${resource}: ${whyNotUp(resource, exit)}`);
   if (exit.code !== 0) options.warn(`drbdadm ${word} ${resource}: ${reasonOf(exit)}`);
   await meetPeer(resource, options);
   return tools.read(resource);
@@ -112,12 +114,13 @@ async function meetPeer(resource: string, options: DiskOptions): Promise<void> {
   }
 }
 
-function upFailed(resource: string, exit: ToolExit): string {
+/** What `drbdadm up` met, and what to do about it. */
+export function whyNotUp(resource: string, exit: ToolExit): string {
   if (refusalIn(exit) === 'not-configured')
-    return `cannot promote ${resource}: drbd.conf gives this host no resource ${resource}. What to do: compare \`on NAME\` in it with the output of uname -n`;
+    return `drbd.conf gives this host no resource ${resource}. What to do: compare \`on NAME\` in it with the output of uname -n`;
   if (refusalIn(exit) === 'no-metadata')
-    return `cannot promote ${resource}: its disk has no DRBD metadata. What to do: docs/drbd.md, "First start"; if there should be some, look whether the right disk is configured`;
-  return `cannot bring ${resource} up: ${reasonOf(exit)}`;
+    return `its disk has no DRBD metadata. What to do: docs/drbd.md, "First start"; if there should be some, look whether the right disk is configured`;
+  return `drbdadm up ${resource}: ${reasonOf(exit)}`;
 }
 
 async function explainRefusal(

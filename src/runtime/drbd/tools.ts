@@ -3,7 +3,7 @@
 // alike. A tool that fails or hangs is a value too: the caller decides what not knowing means.
 
 import {existsSync} from 'node:fs';
-import {parseEvents2} from '../../drbd/events2.js';
+import {type Events2Picture, parseEvents2, readEvents2} from '../../drbd/events2.js';
 import {DEFAULT_SETTINGS, type DrbdSettings, parseShow, settingsOf} from '../../drbd/show.js';
 import type {DiskState, ResourceState} from '../../drbd/state.js';
 import {parseDstate, type Refusal, refusalOf} from '../../drbd/words.js';
@@ -27,6 +27,7 @@ export type Sight =
 
 const READ_MS = 10_000;
 const KILL_DELAY_MS = 1000;
+const LOCK_S = '20';
 
 export class DrbdTools {
   readonly #env: Readonly<Record<string, string>>;
@@ -39,6 +40,29 @@ export class DrbdTools {
 
   adm(words: readonly string[], timeoutMs: number): Promise<ToolExit> {
     return this.#run('drbdadm', words, timeoutMs);
+  }
+
+  /**
+   * `up` and `adjust`: the manager and an agent may both want to bring a resource up, and to the one that comes in the
+   * middle it looks half broken. So they wait for each other, within a bound.
+   */
+  admAlone(word: 'up' | 'adjust', resource: string, timeoutMs: number): Promise<ToolExit> {
+    return this.#run('drbdadm', [word, resource], timeoutMs, this.#lockOf(resource));
+  }
+
+  /** A program by its name, where DRBD's own are looked up; undefined: not installed. */
+  find(program: string): string | undefined {
+    return this.#find(program);
+  }
+
+  get env(): Readonly<Record<string, string>> {
+    return this.#env;
+  }
+
+  /** All resources at one moment; undefined: no answer that could be read. */
+  async readAll(): Promise<Events2Picture | undefined> {
+    const exit = await this.#run('drbdsetup', ['events2', '--now', '--statistics'], READ_MS);
+    return exit.code === 0 ? readEvents2(exit.stdout) : undefined;
   }
 
   async read(resource: string): Promise<Sight> {
@@ -77,13 +101,27 @@ export class DrbdTools {
     return directories.map((each) => `${each}/${program}`).find((path) => existsSync(path));
   }
 
-  async #run(program: string, words: readonly string[], timeoutMs: number): Promise<ToolExit> {
+  /** Without the run directory, or on a machine without flock(1), they do without. */
+  #lockOf(resource: string): readonly string[] {
+    const directory = this.#env['HA_RUNDIR'] ?? '/run/heartbeat';
+    const flock = this.#find('flock');
+    if (flock === undefined || !/^[\w.-]+$/.test(resource) || !existsSync(directory)) return [];
+    return [flock, '-o', '-w', LOCK_S, `${directory}/drbd-${resource}.lock`];
+  }
+
+  async #run(
+    program: string,
+    words: readonly string[],
+    timeoutMs: number,
+    before: readonly string[] = [],
+  ): Promise<ToolExit> {
     const complaints: string[] = [];
-    const path = this.#find(program);
-    if (path === undefined) return {code: undefined, stdout: '', output: '', missing: true, timedOut: false};
+    const found = this.#find(program);
+    if (found === undefined) return {code: undefined, stdout: '', output: '', missing: true, timedOut: false};
+    const [path = found, ...args] = [...before, found, ...words];
     const running = runProgram({
       path,
-      args: [...words],
+      args,
       env: this.#env,
       timeoutMs,
       killDelayMs: KILL_DELAY_MS,

@@ -1,0 +1,41 @@
+// The DRBD resources of this node's groups, as the manager sees them: which they are follows from haresources, the rest is
+// loaded only when there is one. A node without drbddisk, or without DRBD's programs, pays nothing.
+
+import type {LogRecord} from '../model/log.js';
+import type {ResourceGroup} from '../model/resource.js';
+import type {DiskService} from './drbd/service.js';
+import type {ScriptEnv} from './script-env.js';
+
+export interface DisksOptions {
+  readonly env: () => ScriptEnv;
+  readonly log: (record: LogRecord) => void;
+}
+
+export class Disks {
+  private service: Promise<DiskService> | undefined;
+  private isClosed = false;
+
+  constructor(private readonly options: DisksOptions) {}
+
+  /** Called with all groups in force whenever they change. */
+  follow(groups: readonly ResourceGroup[]): void {
+    const names = drbdNames(groups);
+    if (names.length === 0 && this.service === undefined) return;
+    this.service ??= import('./drbd/service.js').then(({openDiskService}) =>
+      openDiskService({env: this.options.env(), log: this.options.log}),
+    );
+    void this.service.then((service) => (this.isClosed ? service.close() : service.follow(names)));
+  }
+
+  /** Nothing that was started here goes on. */
+  close(): void {
+    this.isClosed = true;
+    void this.service?.then((service) => service.close());
+  }
+}
+
+/** `drbddisk` alone means every resource of the configuration, as the agent has it: `all`. */
+export function drbdNames(groups: readonly ResourceGroup[]): readonly string[] {
+  const agents = groups.flatMap((group) => group.resources).filter((resource) => resource.script === 'drbddisk');
+  return [...new Set(agents.map((resource) => resource.args[0] ?? 'all'))].sort();
+}

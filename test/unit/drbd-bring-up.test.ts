@@ -1,0 +1,103 @@
+// Goal: at its start a manager brings up what its groups need, once, in the background, and nothing more. Method: the
+// service with stand-ins that play what a real 8.4 pair answered.
+
+import assert from 'node:assert/strict';
+import {afterEach, beforeEach, test} from '@jest/globals';
+import type {LogRecord} from '../../src/model/log.js';
+import {drbdNames} from '../../src/runtime/disks.js';
+import {openDiskService} from '../../src/runtime/drbd/service.js';
+import {DrbdTools} from '../../src/runtime/drbd/tools.js';
+import {groupsOf} from '../helpers/cluster-config.js';
+import {type DrbdVariables, FakeDrbd} from '../helpers/drbd.js';
+
+let drbd: FakeDrbd;
+let said: LogRecord[];
+beforeEach(() => {
+  drbd = new FakeDrbd();
+  said = [];
+});
+afterEach(() => drbd.remove());
+
+async function bringUp(state: Partial<DrbdVariables>, names: readonly string[] = ['data']) {
+  drbd.set(state);
+  const service = openDiskService({env: drbd.env, log: (record) => said.push(record), pollMs: 10, lookMs: 300});
+  service.follow(names);
+  // The same again is no new work.
+  service.follow(names);
+  await service.idle();
+  service.close();
+  return said.filter(({level}) => level === 'WARN').map(({text}) => text);
+}
+
+test('what is down is brought up, and not promoted', async () => {
+  assert.deepEqual(await bringUp({up: 'no'}), []);
+  assert.deepEqual(drbd.calls(), ['up data']);
+  assert.equal(drbd.get('role'), 'Secondary');
+});
+
+test('what is up and connected, or waits for its peer, is left alone', async () => {
+  await bringUp({});
+  await bringUp({role: 'Primary', conn: 'Connecting', repl: 'Off', pdisk: 'Outdated'});
+  assert.deepEqual(drbd.calls(), []);
+});
+
+test('alone: one attempt to connect; a connection that waits is a good one', async () => {
+  assert.deepEqual(await bringUp({conn: 'StandAlone', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'}), []);
+  assert.deepEqual(drbd.calls(), ['connect data']);
+});
+
+test('alone after a split brain: one attempt, then it is left and said', async () => {
+  drbd.put('on-connect', 'exit 0');
+  const [text, ...others] = await bringUp({role: 'Primary', conn: 'StandAlone', repl: 'Off', pdisk: 'Outdated'});
+  assert.match(text ?? '', /stands alone again.+split brain/);
+  assert.deepEqual(others, []);
+  assert.deepEqual(drbd.calls(), ['connect data']);
+});
+
+test('without a disk: adjusted, but never under a Primary', async () => {
+  await bringUp({disk: 'Diskless'});
+  assert.deepEqual(drbd.calls(), ['adjust data']);
+  await bringUp({disk: 'Diskless', role: 'Primary'});
+  assert.deepEqual(drbd.calls(), ['adjust data']);
+});
+
+test('no metadata, no such resource: one warning each that says what to do', async () => {
+  const [text] = await bringUp({up: 'no', meta: ''});
+  assert.match(text ?? '', /no DRBD metadata.+First start/);
+  said = [];
+  const unknown = await bringUp({up: 'no'}, ['logs']);
+  assert.equal(unknown.length, 1);
+  assert.match(unknown[0] ?? '', /gives this host no resource logs.+uname -n/);
+});
+
+test('all: every resource of the configuration', async () => {
+  await bringUp({up: 'no'}, ['all']);
+  assert.deepEqual(drbd.calls(), ['up data']);
+});
+
+test('without its programs nothing is said and nothing is done', async () => {
+  const service = openDiskService({env: {PATH: '/nowhere'}, log: (record) => said.push(record), tools: bare()});
+  service.follow(['data']);
+  await service.idle();
+  assert.deepEqual(said, []);
+});
+
+function bare(): DrbdTools {
+  const tools = new DrbdTools(drbd.env);
+  Object.defineProperty(tools, 'find', {value: () => undefined});
+  return tools;
+}
+
+test('two that bring up at once wait for each other', async () => {
+  drbd.set({up: 'no'});
+  drbd.put('on-up', 'echo begin >>order; sleep 0.3; echo end >>order');
+  const tools = new DrbdTools({...drbd.env, HA_RUNDIR: drbd.dir});
+  await Promise.all([tools.admAlone('up', 'data', 5000), tools.admAlone('up', 'data', 5000)]);
+  assert.deepEqual(drbd.read('order').trim().split('\n'), ['begin', 'end', 'begin', 'end']);
+});
+
+test('names come from the agents of the groups', () => {
+  assert.deepEqual(drbdNames(groupsOf('n1 A drbddisk::data Fs; n2 B drbddisk::logs drbddisk::data')), ['data', 'logs']);
+  assert.deepEqual(drbdNames(groupsOf('n1 A drbddisk')), ['all']);
+  assert.deepEqual(drbdNames(groupsOf('n1 A mysqld')), []);
+});
