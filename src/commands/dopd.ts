@@ -8,6 +8,7 @@ import {fieldOf} from '../model/message.js';
 import {unreachable} from '../model/unreachable.js';
 import {outdateHere, reconnectLeftovers} from '../runtime/drbd/outdate-here.js';
 import {type OutdaterServer, serveOutdaters} from '../runtime/drbd/outdater-socket.js';
+import {SplitBrainWatch} from '../runtime/drbd/split-brain-watch.js';
 import {DrbdTools} from '../runtime/drbd/tools.js';
 import {ApiMember} from './lib/api-member.js';
 import {type ClientLog, clientLog} from './lib/client-log.js';
@@ -26,6 +27,7 @@ class Dopd {
   #state: DopdState = startDopd('', 0);
   #member: ApiMember | undefined;
   #server: OutdaterServer | undefined;
+  #watch: SplitBrainWatch | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -49,7 +51,9 @@ class Dopd {
     this.#member = await ApiMember.signOn({
       path: registerSocket,
       name: 'dopd',
-      onMessage: (message) => this.#happened({type: 'message', message}),
+      onMessage: (message) => {
+        if (!this.#watch?.received(message)) this.#happened({type: 'message', message});
+      },
       onEnd: (reason) => {
         this.#log('ERROR', `lost the connection to heartbeat: ${reason}`);
         this.#end(reason);
@@ -64,9 +68,21 @@ class Dopd {
       onLeave: (client) => this.#happened({type: 'helper-left', client}),
     });
     this.#log('info', `dopd of ${this.#member.node} is ready`);
+    this.#watchSplitBrain(this.#member);
     await reconnectLeftovers(this.#outdating());
     const longestMs = await this.#longestNoticeMs();
     this.#state = {...this.#state, noticeMs: longestMs};
+  }
+
+  #watchSplitBrain(member: ApiMember): void {
+    this.#watch = new SplitBrainWatch({
+      tools: this.#tools,
+      node: member.node,
+      places: paths(),
+      send: (message) => member.send(message),
+      log: this.#log,
+    });
+    this.#watch.start();
   }
 
   async #longestNoticeMs(): Promise<number> {
@@ -142,6 +158,7 @@ class Dopd {
 
   #stop(): void {
     clearTimeout(this.#timer);
+    void this.#watch?.stop();
     this.#server?.close();
     this.#member?.signOff();
   }

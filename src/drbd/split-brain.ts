@@ -1,0 +1,125 @@
+// Were both copies written? StandAlone proves nothing: an administrator may have disconnected. Judged from the generation
+// identifiers of both nodes, so it is known as soon as the nodes can speak over any heartbeat link, also before DRBD itself
+// meets. Promises: `split-brain` only when each copy has a present that the other does not know and a past that both share; without
+// the other side's view never more than a suspicion. Nothing here discards anything.
+
+import {compareVolumes, type Relation, sameGeneration} from './generation.js';
+import {generationsOf, outOfSyncKib, type View} from './view.js';
+
+export type Finding =
+  /** Connected, or only waiting for the other node: nothing to report. */
+  | {readonly kind: 'none'}
+  | {readonly kind: 'split-brain'; readonly ours: View; readonly theirs: View}
+  /** The copies never were one. */
+  | {readonly kind: 'unrelated'; readonly ours: View; readonly theirs: View}
+  /** Not connected although it could be; who is newer is known. */
+  | {readonly kind: 'alone'; readonly ours: View; readonly theirs: View; readonly relation: Relation}
+  /** Stands alone, and nothing is known of the other side. */
+  | {readonly kind: 'unknown'; readonly ours: View};
+
+export function judgeViews(ours: View, theirs: View | undefined): Finding {
+  if (ours.connection === 'Connected') return {kind: 'none'};
+  if (theirs === undefined || theirs.connection === 'Connected')
+    return ours.connection === 'StandAlone' ? {kind: 'unknown', ours} : {kind: 'none'};
+  const relation = compareVolumes(generationsOf(ours), generationsOf(theirs));
+  if (relation === 'split-brain' || relation === 'unrelated') return {kind: relation, ours, theirs};
+  if (ours.connection !== 'StandAlone') return {kind: 'none'};
+  return relation === 'unknown' ? {kind: 'unknown', ours} : {kind: 'alone', ours, theirs, relation};
+}
+
+/** Changes when the finding is another one, not when it is merely seen again. */
+export function findingKey(finding: Finding): string {
+  if (finding.kind === 'none') return 'none';
+  const marks = (view: View): string =>
+    generationsOf(view)
+      .map(({current}) => current.slice(0, -1))
+      .join(',');
+  return [finding.kind, marks(finding.ours), 'theirs' in finding ? marks(finding.theirs) : ''].join(' ');
+}
+
+/** The one line for the log. */
+export function logLine(finding: Finding): string {
+  switch (finding.kind) {
+    case 'none':
+      return '';
+    case 'split-brain': {
+      const {ours, theirs} = finding;
+      return `${ours.resource}: SPLIT BRAIN: both nodes wrote without each other${since(finding)}. ${describeSide(ours)}; ${describeSide(theirs)}. Nothing is discarded by itself. What to do: systole drbd status ${ours.resource}`;
+    }
+    case 'unrelated':
+      return `${finding.ours.resource}: the disks of ${finding.ours.node} and ${finding.theirs.node} have no common history: DRBD cannot connect them. What to do: see whether the right disks are configured; a new disk is made with drbdadm create-md`;
+    case 'alone':
+      return `${finding.ours.resource}: no connection (StandAlone), and no split brain: ${relationText(finding.relation, finding.ours, finding.theirs)}. What to do: drbdadm adjust ${finding.ours.resource}`;
+    case 'unknown':
+      return `${finding.ours.resource}: no connection (StandAlone); whether it is a split brain is not known, as nothing was heard from the other node's dopd. What to do: systole drbd status ${finding.ours.resource}`;
+  }
+}
+
+export function relationText(relation: Relation, ours: View, theirs: View): string {
+  switch (relation) {
+    case 'same':
+      return 'both have the same data';
+    case 'ours-newer':
+      return `${ours.node} has the newer data`;
+    case 'theirs-newer':
+      return `${theirs.node} has the newer data`;
+    case 'split-brain':
+      return 'both wrote without each other';
+    case 'unrelated':
+      return 'they have no common history';
+    case 'unknown':
+      return 'which is newer is not known';
+  }
+}
+
+function describeSide(view: View): string {
+  const changed = outOfSyncKib(view);
+  const parts = [
+    `generation ${generationsOf(view)
+      .map(({current}) => current)
+      .join(' ')}`,
+    changed === undefined ? 'amount changed not known' : `${changed} KiB changed`,
+    primaryText(view),
+    ...(view.lastWriteMs === undefined ? [] : [`last write ${when(view.lastWriteMs)}`]),
+  ];
+  return `${view.node}: ${parts.join(', ')}`;
+}
+
+export function primaryText(view: View): string {
+  if (view.role === 'Primary')
+    return view.primarySinceMs === undefined ? 'Primary now' : `Primary since ${when(view.primarySinceMs)}`;
+  return view.lastPrimaryMs === undefined ? 'not Primary now' : `last Primary ${when(view.lastPrimaryMs)}`;
+}
+
+/** The earlier of the two, each by its own clock. */
+export function splitSinceMs({ours, theirs}: {readonly ours: View; readonly theirs: View}): number | undefined {
+  const times = [ours.lostMs, theirs.lostMs].filter((each) => each !== undefined);
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+function since(finding: {readonly ours: View; readonly theirs: View}): string {
+  const ms = splitSinceMs(finding);
+  return ms === undefined ? '' : ` since ${when(ms)}`;
+}
+
+/** UTC, because the nodes need not share a time zone. */
+export function when(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}
+
+/** `self` and `peer` of the kernel's last handshake about that minor, which it prints before it gives up. */
+export function handshakeInLog(log: string, minor: number): {readonly self: string; readonly peer: string} | undefined {
+  const lines = log.split('\n').filter((line) => line.includes(`block drbd${minor}: `));
+  const found = lines.findLastIndex((line) => line.includes('Split-Brain detected but unresolved'));
+  if (found < 0) return undefined;
+  const before = lines.slice(0, found);
+  const word = (side: string): string | undefined =>
+    before.findLast((line) => new RegExp(`: ${side} [\\dA-F]{16}:`).test(line))?.match(/(?:self|peer) (\S+)/)?.[1];
+  const [self, peer] = [word('self'), word('peer')];
+  return self === undefined || peer === undefined ? undefined : {self, peer};
+}
+
+/** Whether what the kernel printed was said of the data that are here now. */
+export function isAbout(handshake: {readonly self: string}, current: string): boolean {
+  return sameGeneration(handshake.self.slice(0, 16), current);
+}

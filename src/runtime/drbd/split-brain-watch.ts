@@ -1,0 +1,309 @@
+// Runs inside dopd, on both nodes: notes when each resource was Primary, wrote and lost its peer; and when a resource has no
+// connection, exchanges views with the other node's watch over the heartbeat links, so that a split brain is logged and shown
+// on both with who has what. Reading costs one file every two seconds with 8.4; tools run only when something is not
+// connected. Promises: nothing is ever discarded or connected by itself, but for one wish of `systole drbd resolve` on
+// the node whose changes go; a tool that hangs delays only this watch; no DRBD, no work.
+
+import {readFileSync, rmSync, statSync} from 'node:fs';
+import {type DiskHistory, type DiskSight, foldSight} from '../../drbd/disk-times.js';
+import {parseProcDrbd} from '../../drbd/proc-drbd.js';
+import {findingKey, judgeViews, logLine} from '../../drbd/split-brain.js';
+import type {ResourceState} from '../../drbd/state.js';
+import {connectMessage, readConnectMessage, readViewMessage, type View, viewMessage} from '../../drbd/view.js';
+import type {Message} from '../../model/message.js';
+import {type DrbdTools, reasonOf} from './tools.js';
+import {connectWishPath, type DrbdPlaces, keepFinding, readTimes, timesPath, viewHere, writeJson} from './view-here.js';
+
+const POLL_MS = 2000;
+const ASK_MS = 20_000;
+/** DRBD 9 has no file to read, so its tools are asked less often. */
+const TOOLS_MS = 10_000;
+const NAMES_MS = 30_000;
+/** A view that is older says nothing about now. */
+const FRESH_MS = 120_000;
+/** A resource that stands alone is called unknown only when the other node has had time to answer. */
+const PATIENCE_MS = 30_000;
+const WISH_MS = 900_000;
+const CONNECT_MS = 20_000;
+
+export interface WatchOptions {
+  readonly tools: DrbdTools;
+  readonly node: string;
+  readonly places: DrbdPlaces;
+  readonly send: (message: Message) => void;
+  readonly log: (level: 'info' | 'WARN' | 'ERROR', text: string) => void;
+  readonly procDrbd?: string;
+  readonly pollMs?: number;
+}
+
+interface Known {
+  history: DiskHistory;
+  aloneSinceMs: number | undefined;
+  askedMs: number;
+  theirs: {readonly view: View; readonly heardMs: number} | undefined;
+  foundKey: string;
+  foundMs: number;
+  keptMs: number;
+}
+
+export class SplitBrainWatch {
+  readonly #options: WatchOptions;
+  readonly #known = new Map<string, Known>();
+  #names: {readonly key: string; readonly byMinor: ReadonlyMap<number, string>; readonly readMs: number} | undefined;
+  #configured: readonly string[] = [];
+  #toolsMs = Number.NEGATIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+  #work: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #isOver = false;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#do(() => this.#look());
+  }
+
+  /** Settles when nothing is under way any more. */
+  stop(): Promise<void> {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    return this.#work;
+  }
+
+  /** true: the message was for the watch. */
+  received(message: Message): boolean {
+    const view = readViewMessage(message);
+    if (view) {
+      if (view.from !== this.#options.node) this.#do(() => this.#heard(view.resource, view.view, view.isAsked));
+      return true;
+    }
+    const wish = readConnectMessage(message);
+    if (wish && wish.from !== this.#options.node) this.#do(() => this.#connect(wish.from, wish.resource));
+    return wish !== undefined;
+  }
+
+  /** One thing at a time, and a bound on what waits: a peer that floods us gets no answer. */
+  #do(task: () => Promise<void>): void {
+    if (this.#isOver || this.#waiting > 16) return;
+    this.#waiting += 1;
+    this.#work = this.#work
+      .then(async () => {
+        if (!this.#isOver) await task();
+      })
+      .catch((error: unknown) => this.#options.log('WARN', `watching for split brain: ${String(error)}`))
+      .finally(() => {
+        this.#waiting -= 1;
+      });
+  }
+
+  async #look(): Promise<void> {
+    try {
+      for (const [resource, sight] of await this.#sights()) await this.#saw(resource, sight);
+    } finally {
+      if (!this.#isOver) this.#timer = setTimeout(() => this.#do(() => this.#look()), this.#options.pollMs ?? POLL_MS);
+    }
+  }
+
+  async #sights(): Promise<ReadonlyMap<string, DiskSight>> {
+    const text = readText(this.#options.procDrbd ?? '/proc/drbd');
+    const proc = text === undefined ? undefined : parseProcDrbd(text);
+    if (text === undefined || proc === undefined) return new Map();
+    if (!proc.version.startsWith('8.')) return this.#sightsByTools();
+    const names = await this.#namesOf(proc.minors.map((each) => each.minor));
+    const written = writtenOf(text);
+    return new Map(
+      proc.minors.flatMap((each) => {
+        const name = names.get(each.minor);
+        const isConnected = each.connection === 'Connected';
+        const sight = {isPrimary: each.role === 'Primary', isConnected, writtenKib: written.get(each.minor)};
+        return name === undefined ? [] : [[name, sight] as const];
+      }),
+    );
+  }
+
+  async #sightsByTools(): Promise<ReadonlyMap<string, DiskSight>> {
+    if (performance.now() - this.#toolsMs < TOOLS_MS) return new Map();
+    const found = new Map<string, DiskSight>();
+    for (const resource of await this.#resources()) {
+      const sight = await this.#options.tools.read(resource);
+      if (sight.found === 'up') found.set(resource, sightOf(sight.state));
+    }
+    this.#toolsMs = performance.now();
+    return found;
+  }
+
+  /** Read again when other minors appear, or when a name may have been given to another one. */
+  async #namesOf(minors: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    const key = minors.join(' ');
+    const isFresh = this.#names?.key === key && performance.now() - this.#names.readMs < NAMES_MS;
+    if (this.#names && (isFresh || minors.length === 0)) return this.#names.byMinor;
+    const byMinor = new Map<number, string>();
+    for (const resource of await this.#resources()) {
+      const sight = await this.#options.tools.read(resource);
+      if (sight.found !== 'up') continue;
+      for (const {minor} of sight.state.volumes) if (minor !== undefined) byMinor.set(minor, resource);
+    }
+    // What could not be named is asked for again soon; what was is not, as long as the minors stay.
+    const isWhole = minors.every((minor) => byMinor.has(minor));
+    this.#names = {key, byMinor, readMs: isWhole ? Number.POSITIVE_INFINITY : performance.now()};
+    return byMinor;
+  }
+
+  async #resources(): Promise<readonly string[]> {
+    this.#configured = await this.#options.tools.resources();
+    return this.#configured;
+  }
+
+  async #saw(resource: string, sight: DiskSight): Promise<void> {
+    const known = this.#of(resource);
+    const nowMs = Date.now();
+    known.history = foldSight(known.history, sight, nowMs);
+    // A write every second must not write a file every second.
+    if (known.history.isWorthKeeping || nowMs - known.keptMs > 60_000) this.#keepTimes(resource, known, nowMs);
+    this.#followWish(resource, sight.isConnected);
+    if (sight.isConnected) {
+      known.aloneSinceMs = undefined;
+      known.theirs = undefined;
+      this.#found(resource, known, undefined);
+      return;
+    }
+    known.aloneSinceMs ??= performance.now();
+    if (performance.now() - known.askedMs < ASK_MS) return;
+    known.askedMs = performance.now();
+    await this.#examine(resource, true);
+  }
+
+  async #heard(resource: string, view: View | undefined, isAsked: boolean): Promise<void> {
+    if (!(await this.#isOurs(resource))) return;
+    if (view) this.#of(resource).theirs = {view, heardMs: performance.now()};
+    await this.#examine(resource, false, isAsked);
+  }
+
+  async #isOurs(resource: string): Promise<boolean> {
+    return this.#configured.includes(resource) || (await this.#resources()).includes(resource);
+  }
+
+  async #examine(resource: string, isAsking: boolean, isAnswering = false): Promise<void> {
+    const {tools, node, places, send} = this.#options;
+    const known = this.#of(resource);
+    const looked = await viewHere(tools, node, resource, places, known.history.times);
+    if (!('view' in looked)) return;
+    if (isAsking || isAnswering) send(viewMessage(undefined, looked.view, isAsking));
+    this.#found(resource, known, looked.view);
+  }
+
+  #found(resource: string, known: Known, ours: View | undefined): void {
+    const {theirs} = known;
+    const isFresh = theirs !== undefined && performance.now() - theirs.heardMs < FRESH_MS;
+    const finding =
+      ours === undefined ? ({kind: 'none'} as const) : judgeViews(ours, isFresh ? theirs.view : undefined);
+    const {places, log} = this.#options;
+    const key = findingKey(finding);
+    const isEarly = performance.now() - (known.aloneSinceMs ?? performance.now()) < PATIENCE_MS;
+    // A split brain is not forgotten because the other node is silent now.
+    if (finding.kind === 'unknown' && (isEarly || known.foundKey.startsWith('split-brain'))) return;
+    if (finding.kind === 'none' && known.foundKey === 'none') return;
+    if (key !== known.foundKey) known.foundMs = Date.now();
+    if (finding.kind === 'none') keepFinding(places, resource, undefined);
+    else {
+      const theirView = 'theirs' in finding ? finding.theirs : undefined;
+      const kept = {sinceMs: known.foundMs, seenMs: Date.now(), kind: finding.kind, ours: finding.ours};
+      keepFinding(places, resource, {...kept, theirs: theirView});
+    }
+    if (key === known.foundKey) return;
+    const wasSplit = known.foundKey.startsWith('split-brain');
+    known.foundKey = key;
+    if (finding.kind === 'none' && wasSplit) log('info', `${resource}: the split brain is over`);
+    else if (finding.kind !== 'none') log(finding.kind === 'alone' ? 'WARN' : 'ERROR', logLine(finding));
+  }
+
+  /** `systole drbd resolve` here waits for the other node, whose connection stands alone. */
+  #followWish(resource: string, isConnected: boolean): void {
+    const path = connectWishPath(this.#options.places, resource);
+    const age = ageMs(path);
+    if (age === undefined) return;
+    if (isConnected || age > WISH_MS) rmSync(path, {force: true});
+    else this.#options.send(connectMessage(undefined, resource));
+  }
+
+  /** Only to a node that throws its own changes away, and only while ours are good. */
+  async #connect(from: string, resource: string): Promise<void> {
+    const {tools, log, node, places} = this.#options;
+    if (!(await this.#isOurs(resource))) return;
+    const theirs = this.#of(resource).theirs?.view;
+    const looked = await viewHere(tools, node, resource, places);
+    if (!('view' in looked) || looked.view.connection !== 'StandAlone') return;
+    if (!theirs?.isDiscarding || looked.view.isDiscarding || theirs.node !== from) {
+      // Its view comes with the answer to this, and its wish again in two seconds.
+      this.#options.send(viewMessage(undefined, looked.view, true));
+      return;
+    }
+    if (looked.view.volumes.some(({disk}) => disk !== 'UpToDate')) return;
+    const exit = await tools.adm(['connect', resource], CONNECT_MS);
+    const text = `${resource}: ${from} gives up its changes and asks for the connection: drbdadm connect ${resource}`;
+    if (exit.code === 0) log('info', text);
+    else log('WARN', `${text}: ${reasonOf(exit)}`);
+  }
+
+  #keepTimes(resource: string, known: Known, nowMs: number): void {
+    known.keptMs = nowMs;
+    try {
+      writeJson(timesPath(this.#options.places, resource), known.history.times);
+    } catch {
+      // A full disk: the times of this run are still in memory.
+    }
+  }
+
+  #of(resource: string): Known {
+    const known = this.#known.get(resource) ?? {
+      history: {times: readTimes(this.#options.places, resource), last: undefined, isWorthKeeping: false},
+      aloneSinceMs: undefined,
+      askedMs: Number.NEGATIVE_INFINITY,
+      theirs: undefined,
+      foundKey: '',
+      foundMs: Date.now(),
+      keptMs: 0,
+    };
+    this.#known.set(resource, known);
+    return known;
+  }
+}
+
+function sightOf(state: ResourceState): DiskSight {
+  return {
+    isPrimary: state.role === 'Primary',
+    isConnected: state.peers.length > 0 && state.peers.every((peer) => peer.connection === 'Connected'),
+    writtenKib: undefined,
+  };
+}
+
+/** The counter `dw` of every minor. */
+function writtenOf(text: string): ReadonlyMap<number, number> {
+  const found = new Map<number, number>();
+  let minor: number | undefined;
+  for (const line of text.split('\n')) {
+    const begins = /^\s*(\d+): cs:/.exec(line)?.[1];
+    if (begins !== undefined) minor = Number(begins);
+    const written = /\bdw:(\d+)/.exec(line)?.[1];
+    if (minor !== undefined && written !== undefined) found.set(minor, Number(written));
+  }
+  return found;
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return undefined;
+  }
+}
+
+function ageMs(path: string): number | undefined {
+  try {
+    return Date.now() - statSync(path).mtimeMs;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,167 @@
+// Goal: a split brain is logged once and kept for `systole drbd status` on both nodes; what is no split brain is not called one;
+// the one wish that is granted is that of a node which throws its own changes away. Method: two watches whose messages
+// reach each other, each with stand-in tools and a /proc/drbd of its own.
+
+import assert from 'node:assert/strict';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import {afterEach, beforeEach, test} from '@jest/globals';
+import {type Message, messageOf} from '../../src/model/message.js';
+import {SplitBrainWatch} from '../../src/runtime/drbd/split-brain-watch.js';
+import {DrbdTools} from '../../src/runtime/drbd/tools.js';
+import {connectWishPath, journalPath, readFinding, readTimes} from '../../src/runtime/drbd/view-here.js';
+import {root} from '../helpers/config.js';
+import {FakeDrbd} from '../helpers/drbd.js';
+
+const gi = (name: string): string => readFileSync(`${root}/fixtures/drbd/8.4/${name}`, 'utf8');
+const OLD = '346EC3F299DF65DE:0000000000000000:3D60C7B8E27B770A:0000000000000004:1:1:0:0:0:0:0\n';
+
+class Node {
+  readonly drbd = new FakeDrbd();
+  readonly dir = mkdtempSync(`${tmpdir()}/systole-watch-`);
+  readonly places = {runDir: `${this.dir}/run`, varLibDir: `${this.dir}/lib`};
+  readonly log: string[] = [];
+  readonly watch: SplitBrainWatch;
+  peer: Node | undefined;
+
+  constructor(readonly name: string) {
+    this.watch = new SplitBrainWatch({
+      tools: new DrbdTools(this.drbd.env),
+      node: name,
+      places: this.places,
+      procDrbd: `${this.dir}/proc`,
+      pollMs: 10,
+      send: (message) => this.peer?.watch.received(this.signed(message)),
+      log: (level, text) => this.log.push(`${level}: ${text}`),
+    });
+    mkdirSync(`${this.places.varLibDir}/drbd`, {recursive: true});
+    mkdirSync(`${this.places.runDir}/drbd`, {recursive: true});
+  }
+
+  signed(message: Message): Message {
+    return messageOf({...Object.fromEntries(message.fields.map(({name, value}) => [name, value])), src: this.name});
+  }
+
+  is(role: string, connection: 'StandAlone' | 'Connecting' | 'Connected', generation: string): void {
+    const conn = {StandAlone: 'StandAlone', Connecting: 'WFConnection', Connected: 'Connected'}[connection];
+    this.drbd.set({role, conn: connection, repl: connection === 'Connected' ? 'Established' : 'Off', prole: 'Unknown'});
+    this.drbd.put('gi', generation);
+    const ds = connection === 'Connected' ? 'UpToDate/UpToDate' : 'UpToDate/DUnknown';
+    writeFileSync(
+      `${this.dir}/proc`,
+      `version: 8.4.11 (api:1/proto:86-101)\n 0: cs:${conn} ro:${role}/Unknown ds:${ds}   r-----\n    ns:0 nr:0 dw:1 oos:0\n`,
+    );
+  }
+
+  errors(): readonly string[] {
+    return this.log.filter((line) => line.startsWith('ERROR'));
+  }
+
+  remove(): void {
+    this.drbd.remove();
+    rmSync(this.dir, {recursive: true, force: true});
+  }
+}
+
+let n1: Node;
+let n2: Node;
+beforeEach(() => {
+  n1 = new Node('n1');
+  n2 = new Node('n2');
+  n1.peer = n2;
+  n2.peer = n1;
+});
+afterEach(async () => {
+  await Promise.all([n1.watch.stop(), n2.watch.stop()]);
+  n1.remove();
+  n2.remove();
+});
+
+function start(): void {
+  n1.watch.start();
+  n2.watch.start();
+}
+
+async function until(isTrue: () => boolean): Promise<void> {
+  for (let tries = 0; !isTrue(); tries += 1) {
+    assert.ok(tries < 1000, `it never became true: ${JSON.stringify([n1.log, n2.log])}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+const kindOf = (node: Node) => readFinding(node.places, 'data')?.kind;
+
+test('both wrote: one ERROR line on each node, and the finding is kept on both, until they are connected again', async () => {
+  n1.is('Primary', 'StandAlone', gi('get-gi-here'));
+  n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
+  start();
+  await until(() => n1.errors().length > 0 && n2.errors().length > 0);
+  assert.match(
+    n1.errors()[0]!,
+    /data: SPLIT BRAIN: .*n1: generation 762D952A144A202F.*n2: generation FE4FFEBB16712C65/,
+  );
+  assert.match(
+    n2.errors()[0]!,
+    /data: SPLIT BRAIN: .*n2: generation FE4FFEBB16712C65.*n1: generation 762D952A144A202F/,
+  );
+  assert.equal(readFinding(n1.places, 'data')?.theirs?.node, 'n2');
+  assert.equal(kindOf(n2), 'split-brain');
+  assert.ok(readTimes(n1.places, 'data').lastPrimaryMs !== undefined);
+  n1.is('Primary', 'Connected', gi('get-gi-here'));
+  n2.is('Secondary', 'Connected', gi('get-gi-here'));
+  await until(() => kindOf(n1) === undefined && kindOf(n2) === undefined);
+  assert.ok(n1.log.some((line) => line === 'info: data: the split brain is over'));
+  assert.equal(n1.errors().length + n2.errors().length, 2);
+  assert.deepEqual(
+    [...n1.drbd.calls(), ...n2.drbd.calls()].filter((call) => !call.startsWith('get-gi')),
+    [],
+  );
+});
+
+test('known before DRBD meets: the replication link is still cut', async () => {
+  n1.is('Primary', 'Connecting', gi('get-gi-here'));
+  n2.is('Primary', 'Connecting', gi('get-gi-there'));
+  start();
+  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+});
+
+test('a link that was lost while one wrote is no split brain', async () => {
+  n1.is('Primary', 'StandAlone', gi('get-gi-here'));
+  n2.is('Secondary', 'Connecting', OLD);
+  start();
+  await until(() => n1.log.length > 0);
+  assert.match(n1.log[0]!, /^WARN: data: no connection \(StandAlone\), and no split brain: n1 has the newer data/);
+  assert.equal(kindOf(n1), 'alone');
+  assert.equal(kindOf(n2), undefined);
+});
+
+test('a wish to connect: granted to a node that discards its own changes, to nobody else', async () => {
+  n1.is('Primary', 'StandAlone', gi('get-gi-here'));
+  n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
+  start();
+  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  writeFileSync(connectWishPath(n2.places, 'data'), '');
+  const looks = () =>
+    readFileSync(`${n1.drbd.dir}/calls`, 'utf8')
+      .split('\n')
+      .filter((line) => /get-gi/.test(line)).length;
+  const before = looks();
+  await until(() => looks() > before + 1);
+  assert.ok(!n1.drbd.calls().includes('connect data'));
+  writeFileSync(journalPath(n2.places, 'data'), '{}');
+  const granted = 'info: data: n2 gives up its changes and asks for the connection: drbdadm connect data';
+  await until(() => n1.log.includes(granted));
+  assert.ok(n1.drbd.calls().includes('connect data'));
+});
+
+test('messages that are no views, or of resources that are not here, do nothing', async () => {
+  n1.is('Primary', 'Connected', gi('get-gi-here'));
+  assert.equal(n1.watch.received(messageOf({t: 'start_outdate', src: 'n2'})), false);
+  const calls = n1.drbd.calls().length;
+  assert.equal(n1.watch.received(messageOf({t: 'drbd_view', src: 'n2', drbd_res: '../x', drbd_json: '{'})), true);
+  assert.equal(n1.watch.received(messageOf({t: 'drbd_connect', src: 'n2', drbd_res: 'other'})), true);
+  n1.watch.received(messageOf({t: 'drbd_connect', src: 'n1', drbd_res: 'data'}));
+  start();
+  await until(() => readTimes(n1.places, 'data').lastPrimaryMs !== undefined);
+  assert.equal(n1.drbd.calls().length, calls);
+});
