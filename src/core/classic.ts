@@ -77,6 +77,7 @@ export function noteHold(peer: Peer, message: Message): boolean {
   const sequence = Number.parseInt(fieldOf(message, 'seq') ?? '', 16);
   if (sequence < peer.reportSequence) return false;
   if (sequence >= 0) peer.reportSequence = sequence;
+  peer.owesReport = false;
   const word = parseHold(fieldOf(message, 'rsc_hold'));
   const before = peer.hold;
   if (fieldOf(message, 'rtype') === 'full') peer.hold = word;

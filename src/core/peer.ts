@@ -42,6 +42,7 @@ function unknownHoldings() {
     releasing: 'none',
     conflictSinceMs: undefined,
     reportSequence: 0,
+    owesReport: false,
   } as const;
 }
 
@@ -100,6 +101,7 @@ export function nodeReturned(draft: Draft, node: NodeName): void {
   peer.fence = undefined;
   peer.version = 0;
   peer.isStable = false;
+  peer.owesReport = peer.kind === 'classic';
   suspectConflict(draft, peer);
   mayBeShared(draft);
 }

@@ -36,6 +36,8 @@ export function reportChanges(draft: Draft): void {
   const {state} = draft;
   if (state.phase !== 'stable' || !state.isCommUp || state.standby !== undefined) return;
   const isDue = draft.now.monoMs >= (repeatsAtMs(draft) ?? Infinity);
+  // A real peer that never took us for dead has no reason to say what it holds; this is the one question it answers.
+  if (isDue && state.peer?.owesReport === true) send(draft, {t: 'starting', sysv: '1'});
   if (isDue || `${currentHold(draft)} true` !== state.reported) sendHold(draft, {isStable: true});
 }
 

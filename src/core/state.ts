@@ -130,6 +130,8 @@ export interface Peer {
   isStable: boolean;
   /** Sequence number of that report. */
   reportSequence: number;
+  /** A real peer returned from a silence and has not said since what it holds: it is asked. */
+  owesReport: boolean;
   /** Said it holds nothing while its stops may still run: still an owner of what it held before. */
   releasing: Hold;
   /** When both first claimed the same class; undefined: no conflict. */

@@ -104,3 +104,23 @@ test('a report that overtakes the status that tells what the peer is counts', ()
   real.pair.run(1_000);
   assert.equal(real.runs('A'), true);
 });
+
+test('a real peer that returns without having missed us is asked what it holds, until it says so', () => {
+  const real = new BesideReal('n1', {haresources, autoFailback: 'off'});
+  real.join();
+  real.says(report('local', '1', '11'));
+  real.pair.until(() => real.runs('A'));
+  const before = real.sent('starting').length;
+  real.changes('active', 'dead');
+  real.pair.until(() => real.runs('B'));
+  real.node.give({type: 'messaging-said', message: {type: 'node-returned', node: 'n2'}});
+  real.changes('dead', 'active');
+  real.says({t: 'status', st: 'active', dt: '5dc'});
+  real.pair.run(12_000);
+  assert.equal(real.sent('starting').length, before + 2);
+  assert.equal(real.node.state?.peer?.isStable, false);
+  real.says(report('local', '1', '20'));
+  real.pair.run(12_000);
+  assert.equal(real.node.state?.peer?.isStable, true);
+  assert.equal(real.sent('starting').length, before + 2);
+});
