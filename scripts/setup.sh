@@ -9,7 +9,7 @@ declare -A packages=(
   [run]="iproute2 iputils-arping iputils-ping e2fsprogs mount psmisc util-linux procps mariadb-server-core mariadb-client-core nftables"
   [interop]="heartbeat resource-agents netbase net-tools kmod nftables tcpdump faketime"
   [bench]="heartbeat resource-agents netbase net-tools kmod keepalived"
-  [lab]="qemu-system-x86 busybox-static cpio kmod drbd-utils"
+  [lab]="qemu-system-x86 busybox-static cpio kmod drbd-utils dmsetup"
 )
 install=yes
 groups=()

@@ -133,6 +133,8 @@ export interface WriterReport {
   readonly failures: number;
   /** The longest time without an acknowledged row since the mark, one that still lasts included. */
   readonly outageMs: number;
+  /** When it ended, by the wall clock; 0: it has not, or there was none. */
+  readonly resumedAtMs: number;
   readonly lastError: string;
   /** Acknowledged rows that the database does not have; only from verify(). A text: it could not be asked. */
   readonly lost?: number | string;

@@ -20,6 +20,8 @@ let next = 1;
 let failures = 0;
 let lastMs = 0;
 let outageMs = 0;
+/** Wall clock when the longest outage ended. */
+let resumedAtMs = 0;
 let writing = true;
 let connection: Connection | undefined;
 let lastError = '';
@@ -33,13 +35,13 @@ createInterface({input: process.stdin})
 
 async function command(line: string): Promise<void> {
   const [word, id] = line.split(' ');
-  if (word === 'mark') outageMs = 0;
+  if (word === 'mark') outageMs = resumedAtMs = 0;
   if (word === 'stop') {
     writing = false;
     await loop;
   }
   const lost = word === 'verify' ? await countLost().catch((error: Error) => error.message) : undefined;
-  say({event: word, id, acknowledged: acknowledged.length, failures, lastError, lost, ...outage()});
+  say({event: word, id, acknowledged: acknowledged.length, failures, lastError, lost, resumedAtMs, ...outage()});
 }
 
 /** The longest time without an acknowledged row since the mark; one that began before it counts whole. */
@@ -55,7 +57,10 @@ async function write(): Promise<void> {
     try {
       await bounded(insert(row));
       const nowMs = performance.now() - startMs;
-      if (lastMs > 0) outageMs = Math.max(outageMs, nowMs - lastMs);
+      if (lastMs > 0 && nowMs - lastMs > outageMs) {
+        outageMs = nowMs - lastMs;
+        resumedAtMs = Date.now();
+      }
       lastMs = nowMs;
       acknowledged.push(row);
       if (intervalMs > 0) await pause(intervalMs);
@@ -94,11 +99,17 @@ function dial(): Promise<Socket> {
   });
 }
 
+/** On a connection of its own: behind a long answer the next row would look late. */
 async function countLost(): Promise<number> {
-  connection ??= await connect();
-  const [rows] = await bounded(connection.query<mysql.RowDataPacket[]>('SELECT id FROM demo.entries'), 20_000);
-  const present = new Set(rows.map((row) => row['id'] as number));
-  return acknowledged.filter((row) => !present.has(row)).length;
+  const known = [...acknowledged];
+  const reader = await bounded(connect());
+  try {
+    const [rows] = await bounded(reader.query<mysql.RowDataPacket[]>('SELECT id FROM demo.entries'), 20_000);
+    const present = new Set(rows.map((row) => row['id'] as number));
+    return known.filter((row) => !present.has(row)).length;
+  } finally {
+    reader.destroy();
+  }
 }
 
 /** One outer deadline: the package's own time-outs do not cover every wait (a query queued behind another, a ping). */

@@ -10,6 +10,9 @@ import {type LogRecord, log} from '../model/log.js';
 import type {Message} from '../model/message.js';
 import {type BlockState, EMPTY_BLOCKS, FIFO_LIMITS, readBlocks} from '../wire/blocks.js';
 
+/** A matter of a millisecond; on one slow processor, beside real-time processes that start, of more than five seconds. */
+const MKFIFO_MS = 30_000;
+
 export interface FifoOptions {
   readonly path: string;
   readonly onMessage: (message: Message) => void;
@@ -53,5 +56,5 @@ function prepare(path: string, onLog: (record: LogRecord) => void): void {
     renameSync(path, kept);
     onLog(log('WARN', 'FIFO_REPLACED', `${path} was not a FIFO: moved to ${kept}, made anew`));
   }
-  execFileSync('mkfifo', ['-m', '600', path], {stdio: 'ignore', timeout: 5000});
+  execFileSync('mkfifo', ['-m', '600', path], {stdio: 'ignore', timeout: MKFIFO_MS});
 }

@@ -37,6 +37,7 @@ export class Guest {
   readonly #waiting = new Map<string, Waiting>();
   #socket: Socket | undefined;
   #serial = 0;
+  #isPaused = false;
 
   constructor(number: number, port: 'cmd' | 'cli' = 'cmd') {
     this.number = number;
@@ -94,12 +95,17 @@ export class Guest {
       what: () => `${this.name}: QEMU does not start: ${tail(`${this.directory}/qemu.log`)}`,
     });
     const isReady = async () =>
-      this.isOn && (await this.exec('test -e /run/lab/ready', 5000).catch(() => undefined))?.code === 0;
+      this.#mustBeOn() && (await this.exec('test -e /run/lab/ready', 5000).catch(() => undefined))?.code === 0;
     await until(isReady, {
       timeoutMs: BOOT_MS,
       everyMs: 300,
       what: () => `${this.name} does not boot: ${tail(`${this.directory}/console.log`)}`,
     });
+  }
+
+  #mustBeOn(): true {
+    if (this.isOn) return true;
+    throw new Error(`${this.name} went off while it booted: ${tail(`${this.directory}/console.log`)}`);
   }
 
   /** A shell command; does not reject because of its exit code. */
@@ -143,15 +149,40 @@ export class Guest {
     if (pid !== undefined) process.kill(pid, 'SIGKILL');
     await until(() => !this.isOn, {timeoutMs: 10_000, what: () => `${this.name} does not die`});
     rmSync(`${this.directory}/pid`, {force: true});
+    this.#isPaused = false;
     this.disconnect();
   }
 
+  /** A paused guest answers nothing; its clocks stand still too. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   async pause(): Promise<void> {
+    this.#isPaused = true;
     await this.qmp('stop');
   }
 
   async resume(): Promise<void> {
     await this.qmp('cont');
+    this.#isPaused = false;
+  }
+
+  /** A file below /var/log or /var/lib/heartbeat of a guest that has no power, from its state disk. */
+  async readOff(path: string): Promise<string> {
+    return host('debugfs', ['-R', `cat ${path}`, `${this.directory}/state.img`]);
+  }
+
+  /** How far the guest's clock is ahead of ours: half of the shortest question is the error. */
+  async clockAheadMs(): Promise<number> {
+    let best = {tookMs: Number.POSITIVE_INFINITY, aheadMs: 0};
+    for (let tries = 0; tries < 4; tries += 1) {
+      const beforeMs = Date.now();
+      const thereMs = Number((await this.run('date +%s%N')).trim()) / 1e6;
+      const tookMs = Date.now() - beforeMs;
+      if (tookMs < best.tookMs) best = {tookMs, aheadMs: thereMs - beforeMs - tookMs / 2};
+    }
+    return best.aheadMs;
   }
 
   /** Pulls the cable, or plugs it in: the guest sees the carrier go. */
@@ -167,7 +198,8 @@ export class Guest {
         socket.once('error', reject);
         setTimeout(() => reject(new Error(`${this.name}: QEMU does not answer ${command}`)), 10_000).unref();
         let answers = 0;
-        createInterface({input: socket}).on('line', (line) => {
+        const lines = createInterface({input: socket});
+        lines.on('error', reject).on('line', (line) => {
           const message = JSON.parse(line) as {QMP?: unknown; return?: unknown; error?: {desc: string}};
           if (message.QMP) send('qmp_capabilities');
           else if (message.error) reject(new Error(message.error.desc));
@@ -196,7 +228,10 @@ export class Guest {
     });
     socket.on('error', () => {});
     socket.on('close', () => this.#socket === socket && this.disconnect());
-    createInterface({input: socket}).on('line', (line) => this.#answered(line));
+    // A power cut resets the connection, and readline hands the socket's errors on.
+    createInterface({input: socket})
+      .on('line', (line) => this.#answered(line))
+      .on('error', () => {});
     this.#socket = socket;
     return socket;
   }
@@ -218,7 +253,7 @@ export class Guest {
     const {directory: at, number} = this;
     const version = readFileSync(`${cacheDirectory}/kernel/done`, 'utf8').trim();
     const lab = `lab.number=${number} lab.guest=${packageRoot}/test/lab/guest lab.cache=${cacheDirectory}`;
-    const kernel = `console=ttyS0 quiet loglevel=3 mitigations=off random.trust_cpu=on panic=1 net.ifnames=0 nokaslr audit=0 nowatchdog ${lab}`;
+    const kernel = `console=ttyS0 quiet loglevel=3 mitigations=off random.trust_cpu=on panic=1 net.ifnames=0 nokaslr audit=0 nowatchdog no_timer_check ${lab}`;
     const disk = (name: string) => [
       '-drive',
       `if=none,id=${name},file=${at}/${name}.img,format=raw,cache=writeback`,
@@ -261,6 +296,7 @@ export class Guest {
       ...['-device', 'virtio-9p-pci,fsdev=root,mount_tag=hostroot', '-device', 'virtio-serial-pci,id=vs'],
       ...port('cmd', 1),
       ...port('cli', 2),
+      ...port('fence', 3),
       ...disk('drbd'),
       ...disk('state'),
       ...card('eth0', 0),

@@ -14,9 +14,17 @@ const USAGE = `usage: npm run lab -- COMMAND
   cut 1|2|all eth0|eth1 [carrier]    frames vanish; with carrier: as a pulled cable
   heal 1|2|all eth0|eth1
   status                  who is on, what DRBD says
-  test [SCENARIO... | --core | --list]   the scenarios, with a table at the end`;
+  test [SCENARIO... | --core | --compare | --list]   the scenarios, with a table at the end
+  soak [--minutes N] [--seed S]   random faults`;
 
 const [command, ...words] = process.argv.slice(2);
+// Guests live on without us; whoever ends a run wants them gone.
+if (command === 'test' || command === 'soak')
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+    process.once(signal, () => {
+      process.stderr.write(`lab: ended by ${signal}\n`);
+      void down().finally(() => process.exit(1));
+    });
 try {
   process.exitCode = await main();
 } catch (error) {
@@ -54,6 +62,10 @@ async function main(): Promise<number> {
     case 'test': {
       const {runScenarios} = await import('./runner.js');
       return runScenarios(words);
+    }
+    case 'soak': {
+      const {soak} = await import('./soak.js');
+      return soak(words);
     }
     default:
       process.stderr.write(`${USAGE}\n`);

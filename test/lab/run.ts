@@ -4,9 +4,11 @@
 
 import assert from 'node:assert/strict';
 import type {Writer} from '../../src/lab/client.js';
+import {packageRoot} from '../../src/lab/host.js';
 import {until} from '../../src/lab/wait.js';
-import type {Cluster, Kind} from './cluster.js';
+import {both, type Cluster, DEFAULTS, type Kind, type Settings, type Watch} from './cluster.js';
 import type {Guest} from './guest.js';
+import type {PowerSwitch} from './power-switch.js';
 
 export interface Row {
   readonly scenario: string;
@@ -14,6 +16,8 @@ export interface Row {
   readonly written: number;
   readonly lost: number;
   readonly note: string;
+  /** What the targets compare: from declared death to the first row, or the outage of a planned move. */
+  readonly comparedMs?: number | undefined;
 }
 
 export interface Scenario {
@@ -23,8 +27,8 @@ export interface Scenario {
   readonly order: number;
   /** Part of the set that continuous integration plays. */
   readonly isCore?: boolean;
-  /** Daemons with which it holds; without: ours on both nodes only. */
-  readonly kinds?: readonly Kind[];
+  /** Daemons with which it holds, `mixed`: one of each; without: ours on both nodes only. */
+  readonly kinds?: readonly (Kind | 'mixed')[];
   readonly play: (run: Run) => Promise<void>;
 }
 
@@ -35,6 +39,8 @@ export class Run {
   constructor(
     readonly cluster: Cluster,
     readonly rows: Row[],
+    readonly watch: Watch,
+    readonly power: PowerSwitch,
   ) {}
 
   get client(): Writer {
@@ -51,17 +57,103 @@ export class Run {
     });
   }
 
+  /** Forgets the rows so far, on purpose: another writer, and an empty table. */
+  async renew(): Promise<void> {
+    await this.client.stop();
+    this.client.close();
+    const active = await this.cluster.active(10_000);
+    await active.run('mariadb --defaults-file=/etc/my.cnf demo -e "TRUNCATE entries"', 60_000);
+    this.writer = await this.cluster.writer();
+    await this.serving(0, 60_000);
+  }
+
   async written(): Promise<number> {
     return (await this.client.report()).acknowledged;
   }
 
   /** Every acknowledged row must be there; an empty list proves nothing. */
-  async note(scenario: string, before: number, note = ''): Promise<void> {
+  async note(scenario: string, before: number, note = '', comparedMs?: number): Promise<void> {
     const {acknowledged, outageMs, lost} = await this.client.verify();
     assert.ok(acknowledged > before, `${scenario}: no row was acknowledged`);
-    this.rows.push({scenario, outageMs, written: acknowledged, lost: Number(lost), note});
+    this.rows.push({scenario, outageMs, written: acknowledged, lost: Number(lost), note, comparedMs});
     assert.equal(lost, 0, `${scenario}: ${lost} of ${acknowledged} acknowledged rows are lost`);
     await this.client.mark();
+  }
+}
+
+/** A stopwatch in a guest, started before its peer dies: when does its daemon say so, and how long until a row is acknowledged? */
+export async function deathWatch(guest: Guest): Promise<{toServiceMs(run: Run): Promise<number>}> {
+  const script = `perl ${packageRoot}/test/lab/guest/death.pl /var/log/ha-log /run/lab/dead`;
+  await guest.run(`setsid ${script} </dev/null >/dev/null 2>&1 &`);
+  return {
+    async toServiceMs(run) {
+      const said = Number((await guest.run('cat /run/lab/dead')).trim()) * 1000 - (await guest.clockAheadMs());
+      const {resumedAtMs} = await run.client.report();
+      assert.ok(resumedAtMs > said, 'a row was acknowledged before the peer was declared dead');
+      return resumedAtMs - said;
+    },
+  };
+}
+
+/** Other settings for the length of a scenario: the daemons are stopped for them, as an administrator would. */
+export async function withSettings(run: Run, settings: Partial<Settings>, play: () => Promise<void>): Promise<void> {
+  await restartWith(run, {...DEFAULTS, ...settings});
+  await play();
+  await restartWith(run, DEFAULTS);
+}
+
+async function restartWith(run: Run, settings: Settings): Promise<void> {
+  const {cluster} = run;
+  cluster.settings = settings;
+  await both(cluster.guests, (guest) => cluster.stop(guest));
+  await both(cluster.guests, async (guest) => {
+    await cluster.configure(guest);
+    await guest.run('drbdadm adjust data', 30_000);
+    await cluster.start(guest);
+  });
+  const active = await cluster.active(120_000);
+  await run.serving(await run.written(), 90_000);
+  assert.ok(active.isOn);
+}
+
+/** Boots a node that lost its power and starts its daemon; by default, back to two good disks. */
+export async function bringBack(run: Run, guest: Guest, untilSynchronised = true): Promise<void> {
+  const {cluster} = run;
+  await guest.boot();
+  await cluster.configure(guest);
+  // The original brings no disk up; there it is done at boot.
+  if (cluster.kindOf(guest) === 'real') await guest.run('drbdadm up data', 30_000);
+  await cluster.start(guest);
+  await until(async () => (await cluster.see(guest))?.minor !== undefined, {
+    timeoutMs: 60_000,
+    everyMs: 1000,
+    what: () => `DRBD does not come up on ${guest.name}`,
+  });
+  if (untilSynchronised) await cluster.synchronised();
+}
+
+/** `systole status --json` of a node. */
+export interface StatusSaid {
+  readonly groups: readonly {
+    readonly owner?: string;
+    readonly state: string;
+    readonly reason?: string;
+    readonly failCount: number;
+  }[];
+  readonly warnings: readonly string[];
+}
+
+export async function statusOf(guest: Guest): Promise<StatusSaid> {
+  const {stdout} = await guest.exec(`${packageRoot}/bin/systole status --json`, 60_000);
+  return JSON.parse(stdout) as StatusSaid;
+}
+
+/** Looks again and again for a while; what is asserted must hold at every look. */
+export async function during(ms: number, look: () => Promise<void>): Promise<void> {
+  const endMs = performance.now() + ms;
+  while (performance.now() < endMs) {
+    await look();
+    await new Promise((resolve) => setTimeout(resolve, 400));
   }
 }
 
@@ -78,6 +170,7 @@ export async function ready(run: Run): Promise<Guest> {
 
 /** Everything the daemon of a guest has logged since its disks were made. */
 export async function log(guest: Guest): Promise<string> {
+  if (!guest.isOn) return guest.readOff('/var/log/ha-log');
   return (await guest.exec('cat /var/log/ha-log')).stdout;
 }
 

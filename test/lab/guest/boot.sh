@@ -10,8 +10,11 @@ hostname "data-1-$number"
 echo "data-1-$number" >/etc/hostname
 mkdir -p "/lib/modules/$kernel"
 mount --bind "$cache/kernel/lib/modules/$kernel" "/lib/modules/$kernel"
-for module in ext4 drbd softdog; do modprobe "$module"; done
+for module in ext4 drbd softdog dm-mod; do modprobe "$module"; done
 for disk in /sys/block/vd*; do ln -s "/dev/${disk##*/}" "/dev/lab-$(cat "$disk/serial")"; done
+# The replicated disk lies under a table of device-mapper, so that a scenario can make it fail.
+DM_DISABLE_UDEV=1 dmsetup create lower --noudevsync --table "0 $(blockdev --getsz /dev/lab-drbd) linear /dev/lab-drbd 0"
+ln -s /dev/mapper/lower /dev/lab-lower
 mkdir -p /run/state
 modprobe ext4
 mount -t ext4 -o commit=1 /dev/lab-state /run/state

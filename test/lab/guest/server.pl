@@ -1,7 +1,8 @@
 # Runs commands for the host over a virtio-serial port: this goes on working when every network link is cut. A request is a line
 # `ID TIMEOUT_S HEX(command)`, an answer a line `ID STATUS HEX(output) HEX(errors)`. Commands run side by side. Output goes to
 # files, not pipes: a daemon that a command leaves behind must not keep the call open. While nobody is connected at the host's
-# side a read returns nothing at once, hence the sleep.
+# side a read returns nothing at once, hence the sleep. `@look` is answered without starting anything, so that looking all the
+# time costs an emulated processor little.
 use strict;
 use warnings;
 use POSIX ();
@@ -43,6 +44,7 @@ while (1) {
 
 sub start {
   my ($id, $timeout, $command) = @_;
+  return answer($id, 0, look(), '') if $command eq '@look';
   my $out = "/run/lab/out-$name-$id";
   my $pid = fork // die "fork: $!";
   if ($pid == 0) {
@@ -63,13 +65,34 @@ sub finish {
   my ($pid, $status) = @_;
   my $job = delete $running{$pid} or return;
   my $code = $status & 127 ? 128 + ($status & 127) : $status >> 8;
-  my @texts = map { text("$job->{out}.$_") } qw(o e);
-  my $line = join(' ', $job->{id}, $code, map { unpack('H*', $_) || '-' } @texts) . "\n";
+  answer($job->{id}, $code, map { text("$job->{out}.$_") } qw(o e));
+}
+
+sub answer {
+  my ($id, $code, @texts) = @_;
+  my $line = join(' ', $id, $code, map { unpack('H*', $_) || '-' } @texts) . "\n";
   while (length $line) {
     my $written = syswrite $io, $line;
     if ($written) { substr $line, 0, $written, '' }
     else { select undef, undef, undef, 0.05 }
   }
+}
+
+# What DRBD says, which of its devices are mounted, which addresses are this node's.
+sub look {
+  my $found = lines('/proc/drbd') . join '', grep { m{^/dev/drbd} } split /^/, lines('/proc/mounts');
+  my $last = '';
+  for (split /^/, lines('/proc/net/fib_trie')) {
+    $last = $1 if /-- ([\d.]+)/;
+    $found .= "local $last/\n" if m{/32 host LOCAL};
+  }
+  return $found;
+}
+
+sub lines {
+  open my $file, '<', $_[0] or return '';
+  local $/;
+  return <$file> // '';
 }
 
 sub text {

@@ -1,8 +1,10 @@
 // Cut cables: of the replication, of the heartbeats, of both.
 
+import assert from 'node:assert/strict';
 import {until} from '../../../src/lab/wait.js';
+import * as faults from '../faults.js';
 import * as network from '../network.js';
-import {log, ready, type Scenarios, seconds} from '../run.js';
+import {bringBack, during, log, type Run, ready, type Scenarios, seconds, statusOf} from '../run.js';
 
 export const scenarios: Scenarios = {
   // The peer is outdated although its DRBD believes itself connected, and says so truthfully, in time.
@@ -10,7 +12,7 @@ export const scenarios: Scenarios = {
     about: 'the replication link alone is lost: the standby is outdated, truthfully and in time',
     order: 50,
     isCore: true,
-    kinds: ['systole', 'real'],
+    kinds: ['systole', 'mixed'],
     play: async (run) => {
       const {cluster} = run;
       const active = await ready(run);
@@ -42,4 +44,105 @@ export const scenarios: Scenarios = {
       await run.note('link-cut', before, `outdated ${seconds(tookMs)} after it was asked`);
     },
   },
+
+  // The original: the group stays down for ever once the good node is back, or, four times of six, old data is promoted.
+  'outdated-refuses': {
+    about:
+      'link cut, then the Primary loses power: the Outdated standby refuses, says why, and the service returns by itself',
+    order: 60,
+    play: async (run) => {
+      const {cluster} = run;
+      const active = await ready(run);
+      const standby = cluster.other(active);
+      const before = await run.written();
+      await network.cutCable(1, 'eth1');
+      await until(async () => (await cluster.see(standby))?.minor?.disk === 'Outdated', {
+        timeoutMs: 40_000,
+        everyMs: 200,
+        what: () => 'the standby is not outdated',
+      });
+      // Rows that only the Primary has: without them a promotion would lose nothing.
+      await run.serving((await run.written()) + 30, 60_000);
+      const logged = (await log(standby)).length;
+      await active.powerCut();
+      const saysDead = async () => (await log(standby)).slice(logged).includes(`node ${active.name}: is dead`);
+      await until(saysDead, {timeoutMs: 60_000, everyMs: 500, what: () => 'the death is not noticed'});
+      await during(25_000, async () => {
+        const seen = await cluster.see(standby);
+        assert.ok(seen?.minor?.role === 'Secondary' && !seen.isMounted, 'old data was promoted');
+        assert.ok(!seen.hasAddress || seen.minor.disk === 'Outdated', 'the address is up without its database');
+      });
+      assert.match((await log(standby)).slice(logged), /Outdated/, 'the log does not say why');
+      const [group] = (await statusOf(standby)).groups;
+      assert.ok(group && group.owner === undefined, 'status names an owner of a group that does not run');
+      assert.match(group.reason ?? '', /Outdated/, 'status does not say why');
+      await network.healCable(1, 'eth1');
+      await bringBack(run, active);
+      await run.serving(await run.written(), 120_000);
+      await run.note('outdated-refuses', before, `"${(group.reason ?? '').slice(0, 60)}..."`);
+    },
+  },
+
+  'one-heartbeat-cut': {
+    about: 'the nodes lose each other on eth0, one heartbeat link of two: nothing moves',
+    order: 70,
+    kinds: ['systole', 'real', 'mixed'],
+    play: (run) => nothingMoves(run, 'one-heartbeat-cut', 25_000, isolate),
+  },
+
+  // Each node believes the other dead. DRBD knows better: its peer is connected and Primary.
+  'heartbeats-cut': {
+    about: 'all heartbeats are lost, replication passes: the standby sees a connected Primary and leaves it alone',
+    order: 80,
+    play: (run) => nothingMoves(run, 'heartbeats-cut', 40_000, dropHeartbeats),
+  },
 };
+
+type Cut = (run: Run) => Promise<{heal(): Promise<void>; hasCut(): Promise<boolean>}>;
+
+async function isolate({cluster}: Run): ReturnType<Cut> {
+  await network.isolate('eth0', true);
+  const silent = /Link data-1-\d:eth0 dead/;
+  return {
+    heal: () => network.isolate('eth0', false),
+    hasCut: async () => silent.test((await log(cluster.guests[0])).slice(-4000)),
+  };
+}
+
+async function dropHeartbeats(run: Run): ReturnType<Cut> {
+  await faults.dropHeartbeats(run);
+  return {
+    heal: () => faults.passHeartbeats(run),
+    hasCut: async () => {
+      const said = await Promise.all(run.cluster.guests.map(log));
+      return said.every((text) => /node data-1-\d: is dead/.test(text.slice(-6000)));
+    },
+  };
+}
+
+async function nothingMoves(run: Run, name: string, forMs: number, cut: Cut): Promise<void> {
+  const {cluster} = run;
+  const active = await ready(run);
+  const standby = cluster.other(active);
+  const before = await run.written();
+  const {heal, hasCut} = await cut(run);
+  const stays = async (): Promise<void> => {
+    const [here, there] = [await cluster.see(active), await cluster.see(standby)];
+    assert.ok(here?.minor?.role === 'Primary' && here.isMounted && here.hasAddress, `${active.name} let go`);
+    assert.ok(there?.minor?.role === 'Secondary' && !there.isMounted, `${standby.name} took the disk`);
+    assert.ok(!there.hasAddress, `${standby.name} took the address`);
+  };
+  let isCut = false;
+  await during(forMs, async () => {
+    await stays();
+    isCut ||= await hasCut();
+  });
+  assert.ok(isCut, 'nobody noticed that anything was cut');
+  await heal();
+  await during(20_000, stays);
+  await cluster.synchronised(60_000);
+  await run.serving(await run.written(), 30_000);
+  const {outageMs} = await run.client.report();
+  assert.ok(outageMs < 8000, `an outage of ${seconds(outageMs)} although nothing moved`);
+  await run.note(name, before, 'nothing moved');
+}

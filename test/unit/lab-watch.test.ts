@@ -1,0 +1,47 @@
+// The judges of the lab, with guests that are told what to show: a judge that was never seen red is none.
+
+import assert from 'node:assert/strict';
+import {test} from '@jest/globals';
+import {until} from '../../src/lab/wait.js';
+import {type Cluster, type Seen, Watch} from '../lab/cluster.js';
+import {Dice, FAULTS, WEIGHTS} from '../lab/faults.js';
+
+const PRIMARY = {minor: {role: 'Primary'}, isMounted: true, hasAddress: true} as unknown as Seen;
+const SECONDARY = {minor: {role: 'Secondary'}, isMounted: false, hasAddress: false} as unknown as Seen;
+
+async function watched(shown: readonly (Seen | undefined)[], isExcused = false): Promise<Watch> {
+  const cluster = {guests: [0, 1], see: async (at: number) => shown[at]} as unknown as Cluster;
+  const watch = new Watch(cluster);
+  watch.isExcused = isExcused;
+  await until(() => watch.looks >= 1, {timeoutMs: 5000, what: () => 'the watch does not look'});
+  await watch.stop();
+  return watch;
+}
+
+test('two Primaries and two mounts are remembered', async () => {
+  const {violations} = await watched([PRIMARY, PRIMARY]);
+  assert.match(violations.join(), /two Primaries.*mounted on both/);
+});
+
+test('one Primary, and a guest that is off, are in order', async () => {
+  assert.deepEqual((await watched([PRIMARY, SECONDARY])).violations, []);
+  assert.deepEqual((await watched([PRIMARY, undefined])).violations, []);
+});
+
+test('what is excused is counted all the same', async () => {
+  const {violations, excused} = await watched([PRIMARY, PRIMARY], true);
+  assert.deepEqual(violations, []);
+  assert.ok(excused > 0);
+});
+
+test('a seed gives the same faults again, another one others, and every fault exists', () => {
+  const faults = (seed: number): string => {
+    const dice = new Dice(seed);
+    return Array.from({length: 40}, () => dice.pick(WEIGHTS)).join(' ');
+  };
+  assert.equal(faults(7), faults(7));
+  assert.notEqual(faults(7), faults(8));
+  assert.deepEqual(Object.keys(WEIGHTS).sort(), Object.keys(FAULTS).sort());
+  const all = new Set(Array.from({length: 50}, (_, seed) => faults(seed)).flatMap((text) => text.split(' ')));
+  assert.equal(all.size, Object.keys(FAULTS).length);
+});
