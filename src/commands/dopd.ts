@@ -1,18 +1,25 @@
 // dopd: lets DRBD outdate a peer's disk over the heartbeat links. Started by ha.cf's `respawn hacluster .../dopd`. The decisions
 // are in src/drbd/dopd.ts; here are the sockets, DRBD's tools and the clock. Ends when the daemon is gone: it starts us again.
 
+import {randomBytes} from 'node:crypto';
 import {parseArgs} from 'node:util';
-import {type DopdEffect, type DopdEvent, type DopdState, dopdWakeAt, startDopd, stepDopd} from '../drbd/dopd.js';
+import {startDopd, stepDopd} from '../drbd/dopd.js';
+import {dopdWakeAt} from '../drbd/dopd-asks.js';
+import type {DopdEffect, DopdEvent, DopdState} from '../drbd/dopd-state.js';
+import {calledPeer} from '../drbd/handler-env.js';
 import {DEFAULT_SETTINGS, noticeMs} from '../drbd/show.js';
+import type {ResourceState} from '../drbd/state.js';
 import {fieldOf} from '../model/message.js';
 import {unreachable} from '../model/unreachable.js';
-import {outdateHere, reconnectLeftovers} from '../runtime/drbd/outdate-here.js';
+import {DrbdConfigured} from '../runtime/drbd/configured.js';
+import {type OutdateOptions, outdateHere, reconnectLeftovers} from '../runtime/drbd/outdate-here.js';
 import {type OutdaterServer, serveOutdaters} from '../runtime/drbd/outdater-socket.js';
 import {SplitBrainWatch} from '../runtime/drbd/split-brain-watch.js';
 import {DrbdTools} from '../runtime/drbd/tools.js';
+import {DrbdWatch} from '../runtime/drbd/watch.js';
 import {ApiMember} from './lib/api-member.js';
 import {type ClientLog, clientLog} from './lib/client-log.js';
-import {Exit, paths, run} from './lib/program.js';
+import {EXIT, Exit, paths, run} from './lib/program.js';
 
 const USAGE = 'usage: dopd [-h]\nRespawned by heartbeat; see docs/drbd.md.';
 
@@ -24,10 +31,12 @@ class Dopd {
   readonly #tools = new DrbdTools(process.env);
   readonly #busy = new Map<string, Promise<void>>();
   #end: (reason: string) => void = () => {};
-  #state: DopdState = startDopd('', 0);
+  #state: DopdState = startDopd('', 0, '');
   #member: ApiMember | undefined;
   #server: OutdaterServer | undefined;
-  #watch: SplitBrainWatch | undefined;
+  #splits: SplitBrainWatch | undefined;
+  #watch: DrbdWatch | undefined;
+  #configured: DrbdConfigured | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
 
@@ -52,7 +61,7 @@ class Dopd {
       path: registerSocket,
       name: 'dopd',
       onMessage: (message) => {
-        if (!this.#watch?.received(message)) this.#happened({type: 'message', message});
+        if (!this.#splits?.received(message)) this.#happened({type: 'message', message});
       },
       onEnd: (reason) => {
         this.#log('ERROR', `lost the connection to heartbeat: ${reason}`);
@@ -60,35 +69,61 @@ class Dopd {
       },
     });
     // DRBD's defaults until the settings in force are read: nobody shall find the socket missing meanwhile.
-    this.#state = startDopd(this.#member.node, noticeMs(DEFAULT_SETTINGS) + NOTICE_SLACK_MS);
+    const slowestMs = noticeMs(DEFAULT_SETTINGS) + NOTICE_SLACK_MS;
+    this.#state = startDopd(this.#member.node, slowestMs, randomBytes(6).toString('hex'));
     this.#server = await serveOutdaters({
       path: `${runDir}/dopd/outdater`,
       node: this.#member.node,
-      onAsk: (client, {peer, resource}) => this.#happened({type: 'helper-asked', client, peer, resource}),
+      onAsk: (client, ask) => void this.#asked(client, ask),
       onLeave: (client) => this.#happened({type: 'helper-left', client}),
     });
+    // Told to end meanwhile.
+    if (this.#isOver) return this.#stop();
     this.#log('info', `dopd of ${this.#member.node} is ready`);
+    this.#observe(this.#member.node);
     this.#watchSplitBrain(this.#member);
     await reconnectLeftovers(this.#outdating());
-    const longestMs = await this.#longestNoticeMs();
-    this.#state = {...this.#state, noticeMs: longestMs};
   }
 
   #watchSplitBrain(member: ApiMember): void {
-    this.#watch = new SplitBrainWatch({
+    this.#splits = new SplitBrainWatch({
       tools: this.#tools,
       node: member.node,
       places: paths(),
       send: (message) => member.send(message),
       log: this.#log,
     });
-    this.#watch.start();
+    this.#splits.start();
   }
 
-  async #longestNoticeMs(): Promise<number> {
-    const resources = await this.#tools.resources();
-    const settings = await Promise.all(resources.map((resource) => this.#tools.settings(resource)));
-    return Math.max(...(settings.length === 0 ? [DEFAULT_SETTINGS] : settings).map(noticeMs)) + NOTICE_SLACK_MS;
+  #observe(node: string): void {
+    const configured = new DrbdConfigured(this.#tools, node, () => {
+      const known = configured.settings();
+      const settings = known.length === 0 ? [DEFAULT_SETTINGS] : known;
+      this.#state = {...this.#state, noticeMs: Math.max(...settings.map(noticeMs)) + NOTICE_SLACK_MS};
+    });
+    this.#configured = configured;
+    this.#watch = new DrbdWatch({
+      tools: this.#tools,
+      onConfigured: (resource) => configured.changed(resource),
+      onConnected: (resource) => this.#happened({type: 'link-returned', resource}),
+      onHelper: (resource, helper) => {
+        const peer = helper === 'fence-peer' ? calledPeer(configured.handler(resource)) : undefined;
+        if (peer !== undefined) this.#happened({type: 'helper-called', peer, resource});
+      },
+    });
+  }
+
+  /** The picture may lag: that DRBD is connected, and nothing is to be done, is looked up. */
+  async #asked(client: number, {peer, resource}: {readonly peer: string; readonly resource: string}): Promise<void> {
+    const known = this.#watch?.state(resource);
+    let isConnected = known !== undefined && known !== 'down' && isConnectedTo(known, peer);
+    if (isConnected) {
+      const sight = await this.#tools.read(resource);
+      isConnected = sight.found === 'up' && isConnectedTo(sight.state, peer);
+      if (this.#server?.waits(client) !== true) return;
+    }
+    this.#happened({type: 'helper-asked', client, peer, resource, isConnected});
   }
 
   #happened(event: DopdEvent): void {
@@ -143,7 +178,8 @@ class Dopd {
     ]);
     if (type === undefined && status === undefined) return this.#nodeMissing(node);
     const nodeType = (type && fieldOf(type, 'nodetype')) ?? 'normal';
-    this.#happened({type: 'node-seen', node, nodeType, status: (status && fieldOf(status, 'st')) ?? ''});
+    const seen = {node, nodeType, status: (status && fieldOf(status, 'st')) ?? ''};
+    this.#happened({type: 'node-seen', ...seen, stonith: status && fieldOf(status, 'stonith')});
   }
 
   /** A refusal alone may mean a daemon that is going down; the list of nodes is the proof. */
@@ -152,16 +188,30 @@ class Dopd {
     if (count !== undefined) this.#happened({type: 'node-unknown', node});
   }
 
-  #outdating() {
-    return {tools: this.#tools, notesDir: `${paths().runDir}/dopd`, log: this.#log};
+  #outdating(): OutdateOptions {
+    const watch = this.#watch;
+    return {
+      tools: this.#tools,
+      notesDir: `${paths().runDir}/dopd`,
+      log: this.#log,
+      guess: (resource) => watch?.state(resource),
+      show: (resource) => this.#configured?.show(resource),
+      ...(watch && {changed: (timeoutMs: number) => watch.changed(timeoutMs)}),
+    };
   }
 
   #stop(): void {
     clearTimeout(this.#timer);
-    void this.#watch?.stop();
+    void this.#splits?.stop();
+    this.#watch?.close();
     this.#server?.close();
     this.#member?.signOff();
   }
+}
+
+function isConnectedTo(state: ResourceState, peer: string): boolean {
+  const named = state.peers.find((each) => each.name.toLowerCase() === peer.toLowerCase());
+  return (named ?? (state.peers.length === 1 ? state.peers[0] : undefined))?.connection === 'Connected';
 }
 
 void run(async (words) => {
@@ -173,8 +223,9 @@ void run(async (words) => {
     await dopd.start();
   } catch (error) {
     log('ERROR', `cannot start: ${error instanceof Error ? error.message : error}`);
-    throw new Exit(1);
+    // What was begun must not keep the process: nobody would start it again.
+    process.exit(error instanceof Exit ? error.status : EXIT.usage);
   }
   const reason = await dopd.ended;
-  throw new Exit(reason === 'SIGTERM' ? 0 : 1, '');
+  throw new Exit(reason === 'SIGTERM' ? 0 : 1);
 });

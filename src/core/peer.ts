@@ -2,7 +2,7 @@
 // harmless. A node that dies in the middle of a release or a start counts as an owner (docs/adr/0002).
 
 import type {MessagingToManager} from '../model/channel.js';
-import type {NodeName, NodeStatus} from '../model/cluster.js';
+import type {NodeName, NodeStatus, StonithWord} from '../model/cluster.js';
 import {fieldOf, type Message} from '../model/message.js';
 import {readBeacon} from './beacon.js';
 import {becomeClassic} from './classic.js';
@@ -24,6 +24,7 @@ export function newPeer(name: NodeName): Peer {
     hasLeft: false,
     cleared: 'no',
     fence: undefined,
+    stonith: undefined,
     ...unknownHoldings(),
   };
 }
@@ -63,7 +64,8 @@ export function nodeChanged(draft: Draft, event: NodeChanged): void {
 }
 
 function forgetPeer(peer: Peer): void {
-  Object.assign(peer, {kind: 'unknown', hasLeft: false, cleared: 'no', fence: undefined, ...unknownHoldings()});
+  const nothing = {hasLeft: false, cleared: 'no', fence: undefined, stonith: undefined} as const;
+  Object.assign(peer, {kind: 'unknown', ...nothing, ...unknownHoldings()});
 }
 
 function isAliveStatus(status: NodeStatus): boolean {
@@ -74,6 +76,7 @@ function peerAppeared(draft: Draft, peer: Peer): void {
   peer.wasHeard = true;
   peer.cleared = 'no';
   peer.fence = undefined;
+  peer.stonith = undefined;
   // What it said before its silence is old; its next status, which follows, says what is.
   peer.version = 0;
   // After its goodbye only a new life speaks, even when our own messaging, itself new, cannot tell.
@@ -99,6 +102,7 @@ export function nodeReturned(draft: Draft, node: NodeName): void {
   peer.hasLeft = false;
   peer.cleared = 'no';
   peer.fence = undefined;
+  peer.stonith = undefined;
   peer.version = 0;
   peer.isStable = false;
   peer.owesReport = peer.kind === 'classic';
@@ -166,13 +170,15 @@ function knowsAnOwner(draft: Draft, peer: Peer): boolean {
   return draft.state.groups.some((group) => ownsGroup(group) && isClaimSeen(draft, group, peer));
 }
 
-function announceFencing(draft: Draft, peer: Peer, result: string): void {
+function announceFencing(draft: Draft, peer: Peer, result: StonithWord): void {
+  peer.stonith = result;
   if (draft.state.isCommUp) send(draft, {t: 'stonith', node: peer.name, result});
 }
 
 function fence(draft: Draft, peer: Peer, tries: number): void {
   const id = nextId(draft);
   peer.cleared = 'fencing';
+  peer.stonith = 'pending';
   peer.fence = {id, retryAtMs: 0, tries: tries + 1};
   say(draft, 'info', 'FENCING', `Resetting node ${peer.name}, attempt ${tries + 1}`, {node: peer.name});
   draft.effects.push({type: 'fence', id, node: peer.name});

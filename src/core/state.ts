@@ -1,7 +1,7 @@
 // The state of the manager's core: plain data that survives JSON.stringify. The step function works on a private copy,
 // so inside src/core these types are mutable; outside, ManagerState is only looked at.
 
-import type {Hold, NodeName, NodeStatus, NodeView, StandbyScope} from '../model/cluster.js';
+import type {Hold, NodeName, NodeStatus, NodeView, StandbyScope, StonithWord} from '../model/cluster.js';
 import type {ClusterConfig} from '../model/config.js';
 import type {GroupStateWord, ResourceStateWord} from '../model/control.js';
 import type {ResourceAction, ResourceGroup} from '../model/resource.js';
@@ -114,6 +114,8 @@ export interface Peer {
   /** Proven harmless, or the configuration cannot give proof and said so. */
   cleared: 'no' | 'fencing' | 'yes';
   fence: {id: number | undefined; retryAtMs: number; tries: number} | undefined;
+  /** What came of the STONITH of the dead node, for those who ask; absent while it lives. */
+  stonith: StonithWord | undefined;
   /** Systole peers: from the beacon. */
   incarnation: string;
   /** 0: nothing was heard since it appeared or returned; what is known of it is old. */

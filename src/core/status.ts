@@ -18,7 +18,11 @@ export function statusOf(draft: Draft): ClusterStatus {
     generation: state.generation,
     rscstatus: rscstatusOf(draft),
     phase: state.phase === 'left' ? 'leaving' : state.phase,
-    nodes: state.nodes.map((node) => ({...node, kind: kindOf(draft, node.name, node.type)})),
+    nodes: state.nodes.map((node) => ({
+      ...node,
+      kind: kindOf(draft, node.name, node.type),
+      ...(node.status === 'dead' && node.name === state.peer?.name && {stonith: state.peer.stonith}),
+    })),
     groups: state.groups.map((group) => groupStatus(draft, group)),
     standby: standbyText(draft),
     warnings: warningsOf(draft),

@@ -28,7 +28,7 @@ export type OutdateStep =
   | {readonly do: 'disconnect'; readonly peer: string | undefined}
   | {readonly do: 'wait'};
 
-/** DRBD is given so long to notice by itself: where packets still pass, the peer's closing socket is seen at once. */
+/** DRBD is given so long to notice by itself: with equal timers both ends do within moments, and that is faster than any force. */
 const NOTICE_GRACE_MS = 300;
 const OUTDATES_MAX = 8;
 /** Below the 60 s of the outdater and far below what DRBD allows its handlers. */

@@ -8,6 +8,9 @@ export type NodeStatus = 'init' | 'up' | 'active' | 'dead' | 'ping';
 export type NodeType = 'normal' | 'ping';
 export type LinkStatus = 'up' | 'dead';
 
+/** The words of the `stonith` message, and `pending`: reset now, or again soon. */
+export type StonithWord = 'OK' | 'bad' | 'n_stnth' | 'unneeded' | 'pending';
+
 export interface LinkView {
   /** Interface name for IP media, device path for serial, host or group name for ping. */
   readonly name: string;
@@ -18,6 +21,8 @@ export interface NodeView {
   readonly name: NodeName;
   readonly type: NodeType;
   readonly status: NodeStatus;
+  /** Of a dead node: what came of its STONITH; absent: nothing is known of one. */
+  readonly stonith?: StonithWord | undefined;
   readonly links: readonly LinkView[];
 }
 

@@ -47,7 +47,8 @@ function rowsOf(type: string, request: Message, source: Answering): readonly Fie
     case 'numnodes':
       return [{numnodes: String(view.nodes.filter((each) => each.type === 'normal').length)}];
     case 'nodestatus':
-      return ofNode(request, view, (node) => ({st: node.status}));
+      // The original sends `st` alone; clients pass over what they do not ask for.
+      return ofNode(request, view, (node) => ({st: node.status, ...(node.stonith && {stonith: node.stonith})}));
     case 'nodetype':
       return ofNode(request, view, (node) => ({nodetype: node.type}));
     // Quorum data, which R1 keeps at its defaults.

@@ -51,10 +51,15 @@ export class FakeDrbd {
     return readFileSync(`${this.dir}/${name}`, 'utf8');
   }
 
+  /** Every call of either tool. */
+  allCalls(): string {
+    return this.read('calls');
+  }
+
   /** Calls that change something, in order. */
   calls(): readonly string[] {
     const lines = readFileSync(`${this.dir}/calls`, 'utf8').trim().split('\n');
-    return lines.filter((line) => /^drbdadm (?!role|dstate|cstate|sh-)/.test(line)).map((line) => line.slice(8));
+    return lines.filter((line) => /^drbdadm (?!role|dstate|cstate|sh-|dump)/.test(line)).map((line) => line.slice(8));
   }
 
   remove(): void {

@@ -7,7 +7,7 @@ import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {existsSync, readFileSync} from 'node:fs';
 import {connect} from 'node:net';
-import {afterEach, beforeEach, describe, test} from '@jest/globals';
+import {afterEach, beforeEach, describe, jest, test} from '@jest/globals';
 import type {NodeView} from '../../src/model/cluster.js';
 import {fieldOf, type Message, messageOf} from '../../src/model/message.js';
 import {groupId, userAccount} from '../../src/runtime/accounts.js';
@@ -15,6 +15,17 @@ import {type ClientApi, startClientApi} from '../../src/runtime/client-api.js';
 import {EMPTY_API, encodeApiFrame, readApiFrames} from '../../src/wire/api-frame.js';
 import {type Ended, type Place, place, root, runProgram} from '../helpers/command.js';
 import {FakeDrbd} from '../helpers/drbd.js';
+
+// Programs are started here, and the machine may be busy.
+jest.setTimeout(30_000);
+
+const NOTICED = {conn: 'Connecting', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'};
+const CONNECTED = {};
+/** As 8.4 prints it, with what is needed to reach the kernel directly. */
+const SHOW_84 = `resource data { net { timeout 5; ping-int 0; ping-timeout 5; connect-int 1; }
+  _remote_host { address ipv4 10.0.10.8:7788; } _this_host { address ipv4 10.0.10.7:7788; volume 0 { device minor 0; } } }\n`;
+const DUMP = `resource data { on n1 { address ipv4 10.0.10.7:7788; } on n2 { address ipv4 10.0.10.8:7788; }
+  handlers { fence-peer "/usr/libexec/heartbeat/drbd-peer-outdater -t 12"; } }\n`;
 
 let where: Place;
 let drbd: FakeDrbd;
@@ -26,6 +37,7 @@ let onSend: (message: Message) => void;
 beforeEach(async () => {
   where = place();
   drbd = new FakeDrbd();
+  drbd.set(NOTICED);
   drbd.put('show', 'resource data { net { timeout 5; ping-int 0; ping-timeout 5; connect-int 1; } }\n');
   nodes = ['n1', 'n2'].map((name) => ({name, type: 'normal', status: 'active', links: []}));
   onSend = () => {};
@@ -56,12 +68,20 @@ afterEach(async () => {
 
 const socketPath = () => `${where.dir}/run/dopd/outdater`;
 const env = () => ({...where.env, ...drbd.env, HA_LOGFILE: `${where.dir}/log/ha-log`});
-const log = () => readFileSync(`${where.dir}/log/ha-log`, 'utf8');
+const log = () => (existsSync(`${where.dir}/log/ha-log`) ? readFileSync(`${where.dir}/log/ha-log`, 'utf8') : '');
 
 async function startDopd(): Promise<void> {
   dopd = spawn(`${root}/bin/dopd`, [], {env: env(), stdio: ['ignore', 'ignore', 'inherit']});
   await until(() => existsSync(socketPath()) || dopd?.exitCode !== null);
   assert.equal(dopd.exitCode, null, 'dopd ended');
+}
+
+/** Another dopd, which has its picture of DRBD and knows what is configured. */
+async function restartDopd(): Promise<void> {
+  await stopDopd('SIGTERM');
+  drbd.put('calls', '');
+  await startDopd();
+  await until(() => /drbdsetup show .*\n(.*\n)*drbdadm dump/.test(drbd.allCalls()));
 }
 
 async function stopDopd(signal: NodeJS.Signals): Promise<void> {
@@ -73,7 +93,7 @@ async function stopDopd(signal: NodeJS.Signals): Promise<void> {
 
 async function until(isTrue: () => boolean): Promise<void> {
   for (let tries = 0; !isTrue(); tries += 1) {
-    assert.ok(tries < 1000, 'it never became true');
+    assert.ok(tries < 2000, 'it never became true');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -88,7 +108,7 @@ function peerAnswers(value: number, more: Record<string, string> = {dop_seen: '1
     if (fieldOf(message, 't') !== 'start_outdate') return;
     asked.push(['dest', 'dop_res', 'from_id', 'to_id'].map((name) => fieldOf(message, name)).join(' '));
     const fields = {t: 'outdate_rc', src: 'n2', dop_value: String(value), dop_res: 'data', to_id: 'dopd', ...more};
-    api.deliver(messageOf(fields));
+    api.deliver(messageOf({...fields, dop_id: fieldOf(message, 'dop_id') ?? ''}));
   };
   return asked;
 }
@@ -150,6 +170,56 @@ describe('on the side that asks', () => {
     assert.match(silent.stderr, /nothing is known of n2/);
   });
 
+  test('a dead peer that STONITH has reset is 7; while that is not decided nothing is said', async () => {
+    nodes = nodes.map((node) => (node.name === 'n2' ? {...node, status: 'dead', stonith: 'pending'} : node));
+    const waiting = outdater();
+    await until(() => /n2 is dead; waiting for its STONITH/.test(log()));
+    nodes = nodes.map((node) => (node.name === 'n2' ? {...node, stonith: 'OK'} : node));
+    assert.equal((await waiting).status, 7);
+  });
+
+  test('DRBD is connected: a helper that is called by hand breaks nothing', async () => {
+    drbd.set(CONNECTED);
+    await restartDopd();
+    const asked = peerAnswers(4);
+    assert.equal((await outdater()).status, 20);
+    assert.deepEqual(asked, []);
+    assert.match(log(), /data is connected to n2: there is nothing to outdate/);
+  });
+
+  test('a link that returns ends the request', async () => {
+    await restartDopd();
+    const waiting = outdater();
+    await until(() => /asking n2/.test(log()));
+    drbd.set(CONNECTED);
+    assert.equal((await waiting).status, 20);
+    assert.match(log(), /info: data on n2: 20 \(the link works again\)/);
+  });
+
+  test('the kernel calls its handler: the peer is asked at once, before the handler has started', async () => {
+    drbd.put('dump', DUMP);
+    await restartDopd();
+    const asked = peerAnswers(4);
+    const call = 'call helper name:data peer-node-id:0 conn-name:peer helper:fence-peer\n';
+    for (let tries = 0; asked.length === 0; tries += 1) {
+      assert.ok(tries < 100, 'the peer is not asked');
+      drbd.put('said', call);
+      await until(() => !existsSync(`${drbd.dir}/said`));
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.equal(asked[0], 'n2 data dopd dopd');
+    assert.match(log(), /DRBD calls its fence-peer handler for data: n2 may begin/);
+  });
+
+  test('a helper that is killed half-way disturbs nobody', async () => {
+    const helper = spawn(`${root}/bin/drbd-peer-outdater`, ['-r', 'data', '-p', 'n2', '-t', '8'], {env: env()});
+    await until(() => /asking n2/.test(log()));
+    helper.kill('SIGKILL');
+    await once(helper, 'exit');
+    peerAnswers(4);
+    assert.equal((await outdater()).status, 4);
+  });
+
   test('a peer that is no node of the cluster, and this node itself', async () => {
     assert.equal((await outdater(['-r', 'data', '-p', 'master2', '-t', '5'])).status, 20);
     await until(() => /master2 is not a node of this cluster/.test(log()));
@@ -188,25 +258,27 @@ describe('on the side that is asked', () => {
   const value = async () => fieldOf(await wantOutdated(), 'dop_value');
 
   test('DRBD still believes itself connected: the disk is really outdated before 4 is said, and connected again', async () => {
+    drbd.set(CONNECTED);
     const answer = await wantOutdated();
     const fields = ['t', 'dest', 'dop_value', 'dop_res', 'from_id', 'to_id'].map((name) => fieldOf(answer, name));
     assert.deepEqual(fields, ['outdate_rc', 'n2', '4', 'data', 'dopd', 'dopd']);
     assert.equal(drbd.get('disk'), 'Outdated');
     await until(() => drbd.get('conn') === 'Connecting');
-    assert.deepEqual(drbd.calls(), ['disconnect --force data', 'outdate data', 'adjust data']);
+    // Perhaps after an outdate that did nothing, while the stream had not told dopd that DRBD is connected.
+    assert.deepEqual(drbd.calls().slice(-3), ['disconnect --force data', 'outdate data', 'adjust data']);
   });
 
   test('the loss is noticed already: outdate is enough', async () => {
-    drbd.set({conn: 'Connecting', repl: 'Off', prole: 'Unknown'});
     assert.equal(await value(), '4');
     assert.deepEqual(drbd.calls(), ['outdate data']);
-    // And again.
+    // And again; perhaps before the stream has told dopd that the disk is Outdated now.
     assert.equal(await value(), '4');
-    assert.deepEqual(drbd.calls(), ['outdate data']);
+    assert.deepEqual([...new Set(drbd.calls())], ['outdate data']);
   });
 
   test('Primary here: 6, and nothing is touched', async () => {
     drbd.set({role: 'Primary'});
+    await restartDopd();
     assert.equal(await value(), '6');
     assert.deepEqual(drbd.calls(), []);
   });
@@ -221,8 +293,35 @@ describe('on the side that is asked', () => {
     assert.equal(await value(), '20');
   });
 
+  test('with 8.4 the kernel is told directly, and when that fails drbdadm does it', async () => {
+    drbd.put('show', SHOW_84);
+    drbd.put('on-disconnect', '[ ! -e broken ] || { rm broken; exit 10; }');
+    for (const isBroken of [false, true]) {
+      drbd.set(CONNECTED);
+      await restartDopd();
+      drbd.put('calls', '');
+      if (isBroken) drbd.put('broken', '');
+      assert.equal(await value(), '4');
+      const changes = drbd.allCalls().match(/^drbdsetup (disconnect|outdate).*$|^drbdadm disconnect.*$/gm);
+      const direct = 'drbdsetup disconnect ipv4:10.0.10.7:7788 ipv4:10.0.10.8:7788 --force';
+      assert.ok(changes?.includes(direct) && changes.includes('drbdsetup outdate 0'), changes?.join('\n'));
+      await until(() => drbd.get('conn') === 'Connecting');
+    }
+  });
+
+  test('killed half-way, with the connection dropped: the next dopd takes it up', async () => {
+    drbd.set(CONNECTED);
+    drbd.put('on-outdate', 'kill -9 $PPID');
+    void wantOutdated();
+    await until(() => dopd?.signalCode === 'SIGKILL');
+    assert.equal(drbd.get('conn'), 'StandAlone');
+    drbd.put('on-outdate', ':');
+    await startDopd();
+    await until(() => drbd.get('conn') === 'Connecting');
+    assert.equal(await value(), '4');
+  });
+
   test('a disk that stays UpToDate is never called outdated', async () => {
-    drbd.set({conn: 'Connecting', repl: 'Off', prole: 'Unknown'});
     drbd.put('on-outdate', 'exit 0');
     assert.equal(await value(), '20');
   });
@@ -234,6 +333,7 @@ describe('on the side that is asked', () => {
   });
 
   test('a connection that an earlier dopd dropped and did not take up again is taken up at the start', async () => {
+    drbd.set(CONNECTED);
     drbd.put('on-adjust', 'exit 1');
     assert.equal(await value(), '4');
     await until(() => /stays disconnected/.test(log()));
@@ -241,5 +341,24 @@ describe('on the side that is asked', () => {
     drbd.put('on-adjust', ':');
     await startDopd();
     await until(() => drbd.get('conn') === 'Connecting');
+  });
+});
+
+describe('without heartbeat', () => {
+  test('one line that says so, and the exit code of a program that does not run', async () => {
+    await stopDopd('SIGTERM');
+    await api.close();
+    const {HA_LOGFILE: _, ...bare} = env();
+    const ended = await runProgram(`${root}/bin/dopd`, [], bare);
+    assert.equal(ended.status, 7);
+    assert.equal(ended.stdout, '');
+    assert.match(ended.stderr, /^dopd: ERROR: cannot start: heartbeat is not running \(.*register: ENOENT\)\n$/);
+  });
+
+  test('a second dopd is refused: one line, and it ends', async () => {
+    const {HA_LOGFILE: _, ...bare} = env();
+    const ended = await runProgram(`${root}/bin/dopd`, [], bare);
+    assert.equal(ended.status, 3);
+    assert.match(ended.stderr, /^dopd: ERROR: cannot start: heartbeat refuses dopd: .*apiauth.*\n$/);
   });
 });

@@ -3,15 +3,9 @@
 
 import assert from 'node:assert/strict';
 import {describe, test} from '@jest/globals';
-import {
-  ANSWER_LIMIT_MS,
-  type DopdEffect,
-  type DopdEvent,
-  type DopdState,
-  dopdWakeAt,
-  startDopd,
-  stepDopd,
-} from '../../src/drbd/dopd.js';
+import {startDopd, stepDopd} from '../../src/drbd/dopd.js';
+import {ANSWER_LIMIT_MS, dopdWakeAt} from '../../src/drbd/dopd-asks.js';
+import type {DopdEffect, DopdEvent, DopdState} from '../../src/drbd/dopd-state.js';
 import {nextOutdateStep, OUTDATE_LIMIT_MS, type OutdateProgress} from '../../src/drbd/outdate.js';
 import type {Connection, DiskState, ResourceState, Role} from '../../src/drbd/state.js';
 import {fieldOf, messageOf} from '../../src/model/message.js';
@@ -19,7 +13,7 @@ import {fieldOf, messageOf} from '../../src/model/message.js';
 const NOTICE_MS = 6000;
 
 class Core {
-  state: DopdState = startDopd('N1', NOTICE_MS);
+  state: DopdState = startDopd('N1', NOTICE_MS, 's');
   nowMs = 1000;
 
   /** What is done about an event, in short words; log lines left out. */
@@ -42,11 +36,12 @@ class Core {
     return done;
   }
 
-  ask(client: number, peer = 'N2', resource = 'data'): string[] {
-    return this.on({type: 'helper-asked', client, peer, resource});
+  ask(client: number, peer = 'N2', resource = 'data', isConnected = false): string[] {
+    return this.on({type: 'helper-asked', client, peer, resource, isConnected});
   }
 
-  answer(value: number, more: Record<string, string> = {dop_seen: '1'}): string[] {
+  /** By default as our dopd answers; the original knows neither of the two fields. */
+  answer(value: number, more: Record<string, string> = {dop_seen: '1', dop_id: `s-${this.state.serial}`}): string[] {
     const fields = {t: 'outdate_rc', src: 'n2', dop_value: String(value), dop_res: 'data', ...more};
     return this.on({type: 'message', message: messageOf(fields)});
   }
@@ -82,13 +77,77 @@ describe('asking', () => {
     }
   });
 
+  const seen = (status: string, stonith?: string): DopdEvent => ({
+    type: 'node-seen',
+    node: 'n2',
+    nodeType: 'normal',
+    status,
+    stonith,
+  });
+
   test('a dead peer is 5 at once, and as soon as it is declared dead', () => {
     const core = new Core();
     core.ask(1);
-    assert.deepEqual(core.on({type: 'node-seen', node: 'n2', nodeType: 'normal', status: 'dead'}), ['answer 1 5']);
+    assert.deepEqual(core.on(seen('dead')), ['answer 1 5']);
     core.ask(2);
     const dead = messageOf({t: 'status', src: 'N2', st: 'dead'});
-    assert.deepEqual(core.on({type: 'message', message: dead}), ['answer 2 5']);
+    // The message does not say whether STONITH was tried.
+    assert.deepEqual(core.on({type: 'message', message: dead}), ['status n2']);
+    assert.deepEqual(core.on(seen('dead', 'n_stnth')), ['answer 2 5']);
+  });
+
+  test('with STONITH a dead peer is 7, once it was reset; until then nothing is said of it', () => {
+    const core = new Core();
+    core.ask(1);
+    assert.deepEqual(core.on(seen('dead', 'pending')), []);
+    assert.deepEqual(core.on(seen('dead', 'bad')), []);
+    assert.deepEqual(core.on(seen('dead', 'OK')), ['answer 1 7']);
+    core.ask(2);
+    assert.deepEqual(core.on(seen('dead', 'bad')), []);
+    // It lives after all, or its answer was on its way.
+    assert.deepEqual(core.answer(4), ['answer 2 4']);
+    core.ask(3);
+    core.on(seen('dead', 'pending'));
+    const late = core.until(core.nowMs + ANSWER_LIMIT_MS);
+    assert.deepEqual(
+      late.filter((each) => each.startsWith('answer')),
+      ['answer 3 20'],
+    );
+  });
+
+  test('DRBD is connected: nobody is asked, and a link that returns ends the request', () => {
+    const core = new Core();
+    assert.deepEqual(core.ask(1, 'N2', 'data', true), ['answer 1 20']);
+    core.ask(2);
+    core.ask(3, 'n2', 'logs');
+    assert.deepEqual(core.on({type: 'link-returned', resource: 'data'}), ['answer 2 20']);
+    assert.equal(core.state.asks.length, 1);
+  });
+
+  test('the call of the handler starts the outdating; its answer is not taken for that of the request', () => {
+    const core = new Core();
+    const called: DopdEvent = {type: 'helper-called', peer: 'N2', resource: 'data'};
+    assert.deepEqual(core.on(called), ['start_outdate n2 data']);
+    const early = {dop_seen: '1', dop_id: 's-1'};
+    assert.deepEqual(core.answer(4, early), []);
+    assert.deepEqual(core.ask(1), ['start_outdate n2 data', 'status n2']);
+    assert.deepEqual(core.answer(4, early), []);
+    // The helper has asked already.
+    assert.deepEqual(core.on(called), []);
+    assert.deepEqual(core.answer(4), ['answer 1 4']);
+    assert.deepEqual(core.on({...called, peer: 'n1'}), []);
+  });
+
+  test('an answer to an earlier request, or to an earlier life of dopd, counts for nothing', () => {
+    const core = new Core();
+    core.ask(1);
+    core.on({type: 'helper-left', client: 1});
+    core.ask(2);
+    for (const value of [3, 4, 6, 20]) {
+      assert.deepEqual(core.answer(value, {dop_seen: '1', dop_id: 's-1'}), []);
+      assert.deepEqual(core.answer(value, {dop_seen: '1', dop_id: 'other-2'}), []);
+    }
+    assert.deepEqual(core.answer(4), ['answer 2 4']);
   });
 
   test('a peer that is not known to be dead is never called dead', () => {
@@ -111,8 +170,9 @@ describe('asking', () => {
     core.ask(1);
     assert.deepEqual(core.ask(2), []);
     assert.deepEqual(core.ask(3, 'n2', 'logs'), ['start_outdate n2 logs', 'status n2']);
-    assert.deepEqual(core.answer(4), ['answer 1 4', 'answer 2 4']);
-    assert.deepEqual(core.answer(4), []);
+    const first = {dop_seen: '1', dop_id: 's-1'};
+    assert.deepEqual(core.answer(4, first), ['answer 1 4', 'answer 2 4']);
+    assert.deepEqual(core.answer(4, first), []);
     assert.equal(core.state.asks.length, 1);
     // And again, right after.
     assert.deepEqual(core.ask(4), ['start_outdate n2 data', 'status n2']);
@@ -168,6 +228,7 @@ describe('being asked', () => {
     type: 'message' as const,
     message: messageOf({t: 'start_outdate', src, dop_res: 'data'}),
   });
+  const start = {t: 'start_outdate', src: 'n2', dop_res: 'data', dest: 'n1'};
   test('one run a resource, one answer for each node that asked', () => {
     const core = new Core();
     assert.deepEqual(core.on(wanted()), ['outdate data for n2']);
@@ -176,6 +237,22 @@ describe('being asked', () => {
     const ended = {type: 'outdate-ended', resource: 'data', value: 4, why: ''} as const;
     assert.deepEqual(core.on(ended), ['outdate_rc n2 data 4', 'outdate_rc n3 data 4']);
     assert.deepEqual(core.on(wanted()), ['outdate data for n2']);
+  });
+  test('each request of a dopd of our kind gets its own id back; an original gets none', () => {
+    const core = new Core();
+    const asks = [{}, {dop_id: 'a-1'}, {dop_id: 'a-2'}, {dop_id: 'a-1'}];
+    for (const more of asks) core.on({type: 'message', message: messageOf({...start, ...more})});
+    const {effects} = stepDopd(core.state, {type: 'outdate-ended', resource: 'data', value: 4, why: ''}, 0);
+    const ids = effects.flatMap((effect) => (effect.type === 'send' ? [fieldOf(effect.message, 'dop_id')] : []));
+    assert.deepEqual(ids, [undefined, 'a-1', 'a-2']);
+  });
+  test('a flood of requests is bounded', () => {
+    const core = new Core();
+    const answers = Array.from({length: 100}, (_, at) =>
+      core.on({type: 'message', message: messageOf({...start, dop_id: `${at}`})}),
+    );
+    assert.equal(core.state.runs['data']?.length, 64);
+    assert.deepEqual(answers.at(-1), ['outdate_rc n2 data 20']);
   });
   test('our own message that comes back is nothing', () => {
     assert.deepEqual(new Core().on(wanted('N1')), []);

@@ -7,6 +7,7 @@ import {hostname} from 'node:os';
 import {fieldOf, type Message, messageOf} from '../../model/message.js';
 import {groupId, userAccount} from '../../runtime/accounts.js';
 import {type ApiState, EMPTY_API, encodeApiFrame, readApiFrames} from '../../wire/api-frame.js';
+import {EXIT, Exit} from './program.js';
 
 const ANSWER_MS = 10_000;
 
@@ -48,9 +49,12 @@ export class ApiMember {
       const socket = await open(options.path);
       const early: Message[] = [];
       const {answer, state} = await signon(socket, options.name, early);
-      const result = fieldOf(answer, 'result');
-      if (result !== 'OK')
-        throw new Error(`signon as ${options.name}: ${fieldOf(answer, 'info') ?? result ?? 'refused'}`);
+      if (fieldOf(answer, 'result') !== 'OK') {
+        // Left open it would keep this process alive, and end it by an unhandled error when the daemon hangs up.
+        socket.on('error', () => {});
+        socket.destroy();
+        throw new Exit(EXIT.refused, refusalText(options.name, answer));
+      }
       const member = new ApiMember(socket, options, (fieldOf(answer, 'node') ?? localName()).toLowerCase(), state);
       for (const message of early) options.onMessage(message);
       return member;
@@ -122,14 +126,24 @@ function request(reqtype: string, name: string, node: string, fields: Readonly<R
   return messageOf({t: 'hbapi-req', reqtype, dest: node, pid: String(process.pid), from_id: name, ...fields});
 }
 
+function refusalText(name: string, answer: Message): string {
+  const why = fieldOf(answer, 'info') ?? fieldOf(answer, 'result') ?? 'no reason given';
+  return `heartbeat refuses ${name}: ${why}; see the apiauth line of ha.cf`;
+}
+
 function open(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connectSocket(path);
+    const failed = (error: NodeJS.ErrnoException): void => {
+      const isAbsent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
+      const why = isAbsent ? 'heartbeat is not running' : 'heartbeat cannot be reached';
+      reject(new Exit(isAbsent ? EXIT.notRunning : EXIT.unreachable, `${why} (${path}: ${error.code})`));
+    };
     socket.once('connect', () => {
-      socket.off('error', reject);
+      socket.off('error', failed);
       resolve(socket);
     });
-    socket.once('error', reject);
+    socket.once('error', failed);
   });
 }
 
@@ -146,6 +160,7 @@ function signon(
       clearTimeout(timer);
       for (const event of ['data', 'error', 'close']) socket.removeAllListeners(event);
       if (outcome instanceof Error) {
+        socket.on('error', () => {});
         socket.destroy();
         reject(outcome);
       } else resolve({answer: outcome, state});

@@ -1,13 +1,18 @@
-// Carries out what src/drbd/outdate.ts decides, on this node: look, act, look again, until an answer can be given. Promises:
-// an answer within OUTDATE_LIMIT_MS and the time of one tool; a connection that was dropped for it is taken up again, by a
-// later run too if this process dies in between (a note in the run directory remembers).
+// Carries out what src/drbd/outdate.ts decides, on this node: look, act, look again, until an answer can be given. What to do is
+// judged by the picture that the event stream keeps, which costs no process; what is answered, by a look of its own at that
+// moment. Promises: an answer within OUTDATE_LIMIT_MS and the time of one tool; a connection that was dropped for it is
+// taken up again, by a later run too if this process dies in between (a note in the run directory remembers).
 
 import {mkdirSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
-import {type FenceAnswer, nextOutdateStep, type OutdateProgress, type OutdateStep} from '../../drbd/outdate.js';
-import {type DrbdTools, reasonOf} from './tools.js';
+import {type FenceAnswer, nextOutdateStep, type OutdateProgress, type OutdateSight} from '../../drbd/outdate.js';
+import type {ShowBlock} from '../../drbd/show.js';
+import type {ResourceState} from '../../drbd/state.js';
+import {type DrbdTools, reasonOf, type ToolExit} from './tools.js';
 
 const POLL_MS = 100;
 const TOOL_MS = 10_000;
+/** It may have to wait for another one. */
+const ADJUST_MS = 30_000;
 
 export interface OutdateResult {
   readonly value: FenceAnswer;
@@ -21,6 +26,19 @@ export interface OutdateOptions {
   /** Notes about dropped connections. */
   readonly notesDir: string;
   readonly log: (level: 'info' | 'WARN' | 'ERROR', text: string) => void;
+  /** The state as far as it is known without asking. */
+  readonly guess?: (resource: string) => ResourceState | 'down' | undefined;
+  /** `drbdsetup show` of the resource, as it was read when it was configured. */
+  readonly show?: (resource: string) => ShowBlock | undefined;
+  /** Settles when something may have changed, at the latest after so long. */
+  readonly changed?: (timeoutMs: number) => Promise<void>;
+  /** What one tool may take; 10 s. */
+  readonly toolMs?: number;
+}
+
+interface Seen extends OutdateSight {
+  readonly isFresh: boolean;
+  readonly trouble?: string;
 }
 
 export async function outdateHere(
@@ -31,41 +49,78 @@ export async function outdateHere(
   const startedMs = performance.now();
   let progress: OutdateProgress = {elapsedMs: 0, outdates: 0, isForced: false};
   let complaint = '';
+  let seen = glance(resource, options) ?? (await look(resource, options.tools));
   for (;;) {
     progress = {...progress, elapsedMs: performance.now() - startedMs};
-    const step = await look(resource, requester, progress, options.tools);
-    if (step.do === 'answer') {
+    const step = nextOutdateStep(seen, progress, requester);
+    if (step.do === 'answer' && seen.isFresh) {
       const reconnected = progress.isForced ? reconnect(resource, options) : Promise.resolve();
-      return {value: step.value, why: step.value === 20 ? `${step.why}${complaint}` : step.why, reconnected};
+      const why = seen.trouble ?? step.why;
+      return {
+        value: seen.trouble === undefined ? step.value : 20,
+        why: `${why}${step.value === 20 ? complaint : ''}`,
+        reconnected,
+      };
     }
     if (step.do === 'disconnect') {
-      complaint = await drop(resource, step.peer, options);
+      const exit = await drop(resource, step.peer, options);
+      complaint = exit.code === 0 ? '' : `; disconnect: ${reasonOf(exit)}`;
       progress = {...progress, isForced: true};
+      // What that changes is known; whether it is true is seen before anything is answered.
+      if (exit.code === 0 && step.peer === undefined && seen.state) {
+        seen = {...seen, state: {...seen.state, peers: []}, isFresh: false};
+        continue;
+      }
     } else if (step.do === 'outdate') {
-      const exit = await options.tools.adm(['outdate', resource], TOOL_MS);
+      const exit = await outdate(resource, seen.state, progress.outdates, options);
       // Its exit code proves nothing; it only helps to explain a failure.
-      complaint = exit.code === 0 ? '' : `; drbdadm outdate: ${reasonOf(exit)}`;
+      complaint = exit.code === 0 ? '' : `; outdate: ${reasonOf(exit)}`;
       progress = {...progress, outdates: progress.outdates + 1};
-      if (exit.code !== 0) await pause();
-    } else await pause();
+      if (exit.code !== 0 && progress.outdates > 1) await pause(options);
+    } else if (step.do === 'wait') {
+      await pause(options);
+      const glanced = progress.isForced ? undefined : glance(resource, options);
+      if (glanced) {
+        seen = glanced;
+        continue;
+      }
+    }
+    seen = await look(resource, options.tools);
   }
 }
 
-async function look(
-  resource: string,
-  requester: string,
-  progress: OutdateProgress,
-  tools: DrbdTools,
-): Promise<OutdateStep> {
-  const sight = await tools.read(resource);
-  if (sight.found === 'nothing') return {do: 'answer', value: 20, why: `the state cannot be read: ${sight.why}`};
-  const state = sight.found === 'up' ? sight.state : undefined;
-  const metadata = state === undefined ? await tools.readMetadata(resource) : [];
-  return nextOutdateStep({state, metadata}, progress, requester);
+/** From the picture; a resource that is down has its state in the metadata, which no picture shows. */
+function glance(resource: string, options: OutdateOptions): Seen | undefined {
+  const state = options.guess?.(resource);
+  return state === undefined || state === 'down' ? undefined : {state, metadata: [], isFresh: false};
 }
 
-async function drop(resource: string, peer: string | undefined, options: OutdateOptions): Promise<string> {
-  const what = peer === undefined ? resource : `${resource}:${peer}`;
+async function look(resource: string, tools: DrbdTools): Promise<Seen> {
+  const sight = await tools.read(resource);
+  if (sight.found === 'nothing') {
+    const trouble = `the state cannot be read: ${sight.why}`;
+    return {state: undefined, metadata: [], isFresh: true, trouble};
+  }
+  const state = sight.found === 'up' ? sight.state : undefined;
+  return {state, metadata: state === undefined ? await tools.readMetadata(resource) : [], isFresh: true};
+}
+
+/** With 8.4 the kernel is told directly, by what is in force; where that does not do, and with 9, drbdadm works it out. */
+async function outdate(
+  resource: string,
+  state: ResourceState | undefined,
+  tries: number,
+  options: OutdateOptions,
+): Promise<ToolExit> {
+  const toolMs = options.toolMs ?? TOOL_MS;
+  const minors = (state?.volumes ?? []).flatMap(({minor}) => (minor === undefined ? [] : [minor]));
+  if (tries > 0 || minors.length === 0 || addresses(options.show?.(resource)) === undefined)
+    return options.tools.adm(['outdate', resource], toolMs);
+  const exits = await Promise.all(minors.map((minor) => options.tools.setup(['outdate', String(minor)], toolMs)));
+  return exits.find((exit) => exit.code !== 0) ?? (exits[0] as ToolExit);
+}
+
+async function drop(resource: string, peer: string | undefined, options: OutdateOptions): Promise<ToolExit> {
   options.log('info', `${resource}: DRBD here has not noticed the loss: dropping the connection`);
   try {
     mkdirSync(options.notesDir, {recursive: true});
@@ -73,13 +128,28 @@ async function drop(resource: string, peer: string | undefined, options: Outdate
   } catch (error) {
     options.log('WARN', `${options.notesDir}: ${String(error)}`);
   }
-  const exit = await options.tools.adm(['disconnect', '--force', what], TOOL_MS);
-  return exit.code === 0 ? '' : `; drbdadm disconnect: ${reasonOf(exit)}`;
+  const toolMs = options.toolMs ?? TOOL_MS;
+  const ends = peer === undefined ? addresses(options.show?.(resource)) : undefined;
+  if (ends) {
+    const exit = await options.tools.setup(['disconnect', ...ends, '--force'], toolMs);
+    if (exit.code === 0 || exit.timedOut) return exit;
+  }
+  return options.tools.adm(['disconnect', '--force', peer === undefined ? resource : `${resource}:${peer}`], toolMs);
+}
+
+/** Of the one connection that 8.4 has, in the form that drbdsetup takes; undefined: not 8.4, or not known. */
+function addresses(show: ShowBlock | undefined): readonly [string, string] | undefined {
+  const blocks = show?.blocks.flatMap((block) => block.blocks) ?? [];
+  const [here, there] = ['_this_host', '_remote_host'].map((name) => {
+    const found = blocks.filter((block) => block.name === name);
+    return found.length === 1 ? found[0]?.values['address'] : undefined;
+  });
+  return here === undefined || there === undefined ? undefined : [here.replace(' ', ':'), there.replace(' ', ':')];
 }
 
 async function reconnect(resource: string, options: OutdateOptions): Promise<void> {
   // `connect` where the peer is configured already ends with an error that does not matter; `adjust` makes it as configured.
-  const exit = await options.tools.adm(['adjust', resource], TOOL_MS);
+  const exit = await options.tools.admAlone('adjust', resource, options.toolMs ?? ADJUST_MS);
   if (exit.code === 0) rmSync(`${options.notesDir}/${noteOf(resource)}`, {force: true});
   else options.log('ERROR', `${resource} stays disconnected; run: drbdadm adjust ${resource} (${reasonOf(exit)})`);
 }
@@ -103,6 +173,6 @@ function notes(directory: string): readonly string[] {
   }
 }
 
-function pause(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, POLL_MS));
+function pause(options: OutdateOptions): Promise<void> {
+  return options.changed?.(POLL_MS) ?? new Promise((resolve) => setTimeout(resolve, POLL_MS));
 }

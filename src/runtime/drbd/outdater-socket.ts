@@ -2,7 +2,7 @@
 // `t=outdater` in, one `t=outdater_rc` out (resource-engine.md 5.1), for our helper and for the original's binary. A helper
 // that says nothing, too much or nonsense is disconnected and disturbs nobody.
 
-import {chmodSync, mkdirSync, unlinkSync} from 'node:fs';
+import {chmodSync, mkdirSync, renameSync, unlinkSync} from 'node:fs';
 import {createServer, type Server, type Socket} from 'node:net';
 import {dirname} from 'node:path';
 import {fieldOf, type Message, messageOf} from '../../model/message.js';
@@ -13,6 +13,8 @@ const SILENT_MS = 10_000;
 
 export interface OutdaterServer {
   answer(client: number, value: number): void;
+  /** Is it still there, without an answer? */
+  waits(client: number): boolean;
   close(): void;
 }
 
@@ -39,8 +41,10 @@ export async function serveOutdaters(options: OutdaterOptions): Promise<Outdater
       helpers.delete(client);
       socket.end(encodeApiFrame(messageOf({t: 'outdater_rc', src: options.node, dop_value: String(value)})));
     },
+    waits: (client) => helpers.has(client),
     close: () => {
       server.close();
+      remove(options.path);
       for (const socket of helpers.values()) socket.destroy();
     },
   };
@@ -72,20 +76,31 @@ function attend(client: number, socket: Socket, helpers: Map<number, Socket>, op
   });
 }
 
+/**
+ * The name appears when the socket is listened to, never before, and takes the place of what a killed dopd left: an original
+ * helper that is refused here says "dead", and DRBD believes it. Whoever signed on as dopd is the one.
+ */
 async function listen(server: Server, path: string): Promise<void> {
   mkdirSync(dirname(path), {recursive: true});
-  try {
-    unlinkSync(path); // Left by a dopd that was killed; whoever signs on as dopd is the one.
-  } catch {
-    // None there.
-  }
+  const fresh = `${path}.new`;
+  remove(fresh);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(path, () => {
+    server.listen(fresh, () => {
       server.off('error', reject);
       resolve();
     });
   });
+  server.on('error', () => {});
   // The kernel starts the helper as root; nobody else has business here.
-  chmodSync(path, 0o600);
+  chmodSync(fresh, 0o600);
+  renameSync(fresh, path);
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // None there.
+  }
 }

@@ -2,9 +2,10 @@
 // through drbdadm, which knows the configuration; the state is read by `drbdsetup events2 --now`, which 8.4 and 9 print
 // alike. A tool that fails or hangs is a value too: the caller decides what not knowing means.
 
+import {type ChildProcess, spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import {type Events2Picture, parseEvents2, readEvents2} from '../../drbd/events2.js';
-import {DEFAULT_SETTINGS, type DrbdSettings, parseShow, settingsOf} from '../../drbd/show.js';
+import {DEFAULT_SETTINGS, type DrbdSettings, parseShow, type ShowBlock, settingsOf} from '../../drbd/show.js';
 import type {DiskState, ResourceState} from '../../drbd/state.js';
 import {parseDstate, type Refusal, refusalOf} from '../../drbd/words.js';
 import {runProgram} from '../run-program.js';
@@ -24,6 +25,12 @@ export type Sight =
   | {readonly found: 'up'; readonly state: ResourceState}
   | {readonly found: 'down'}
   | {readonly found: 'nothing'; readonly why: string};
+
+/** A program that goes on running and prints lines. */
+export interface ToolStream {
+  readonly ended: Promise<void>;
+  stop(): void;
+}
 
 const READ_MS = 10_000;
 const KILL_DELAY_MS = 1000;
@@ -65,6 +72,16 @@ export class DrbdTools {
     return exit.code === 0 ? readEvents2(exit.stdout) : undefined;
   }
 
+  /** `drbdsetup` itself: one process where drbdadm is three. What it is given must be what DRBD has in force. */
+  setup(words: readonly string[], timeoutMs: number): Promise<ToolExit> {
+    return this.#run('drbdsetup', words, timeoutMs);
+  }
+
+  stream(words: readonly string[], onLine: (line: string) => void): ToolStream {
+    const path = this.#find('drbdsetup');
+    return path === undefined ? {ended: Promise.resolve(), stop: () => {}} : lines(path, words, this.#env, onLine);
+  }
+
   async read(resource: string): Promise<Sight> {
     const exit = await this.#run('drbdsetup', ['events2', '--now', '--statistics', resource], READ_MS);
     if (exit.missing) return {found: 'nothing', why: 'drbdsetup is not installed'};
@@ -85,8 +102,20 @@ export class DrbdTools {
 
   /** The settings in force, or DRBD's defaults where they cannot be read. */
   async settings(resource: string): Promise<DrbdSettings> {
+    const show = await this.show(resource);
+    return show === undefined ? DEFAULT_SETTINGS : settingsOf(show);
+  }
+
+  /** Everything in force for a resource; undefined: it is not up, or cannot be read. */
+  async show(resource: string): Promise<ShowBlock | undefined> {
     const exit = await this.#run('drbdsetup', ['show', '--show-defaults', resource], READ_MS);
-    return exit.code === 0 ? settingsOf(parseShow(exit.stdout)) : DEFAULT_SETTINGS;
+    return exit.code === 0 ? parseShow(exit.stdout) : undefined;
+  }
+
+  /** The configuration as drbdadm understands it, of all resources of this node. */
+  async configuration(): Promise<ShowBlock | undefined> {
+    const exit = await this.adm(['dump'], READ_MS);
+    return exit.code === 0 ? parseShow(exit.stdout) : undefined;
   }
 
   /** Every resource that the configuration gives this node. */
@@ -136,6 +165,35 @@ export class DrbdTools {
       timedOut,
     };
   }
+}
+
+const LINE_BYTES_MAX = 65_536;
+
+function lines(
+  path: string,
+  words: readonly string[],
+  env: Readonly<Record<string, string>>,
+  onLine: (line: string) => void,
+): ToolStream {
+  let child: ChildProcess;
+  try {
+    child = spawn(path, words, {cwd: '/', env: {...env}, stdio: ['ignore', 'pipe', 'ignore']});
+  } catch {
+    return {ended: Promise.resolve(), stop: () => {}};
+  }
+  let rest = '';
+  child.stdout?.setEncoding('utf8');
+  child.stdout?.on('error', () => {});
+  child.stdout?.on('data', (chunk: string) => {
+    const parts = (rest + chunk).split('\n');
+    rest = (parts.pop() ?? '').slice(0, LINE_BYTES_MAX);
+    for (const part of parts) onLine(part);
+  });
+  const ended = new Promise<void>((resolve) => {
+    child.on('error', () => resolve());
+    child.on('close', () => resolve());
+  });
+  return {ended, stop: () => void child.kill('SIGKILL')};
 }
 
 export function refusalIn(exit: ToolExit): Refusal {

@@ -1,0 +1,178 @@
+// dopd on the side that asks: helpers here want a peer's disk outdated, its dopd is asked until it answers, and the answer goes to
+// every helper that waits for that resource. Promises: one answer a helper within ANSWER_LIMIT_MS; 5 and 7 only when the
+// cluster has declared the peer dead; 3 and 4 only from the peer's own disk, for this very request.
+
+import {fieldOf, type Message, messageOf} from '../model/message.js';
+import {
+  type Ask,
+  type DopdEffect,
+  type DopdEvent,
+  type DopdState,
+  type DopdStep,
+  isResourceName,
+  keep,
+  line,
+} from './dopd-state.js';
+
+export const ANSWER_LIMIT_MS = 55_000;
+const RESEND_MS = 2000;
+const STATUS_MS = 500;
+const WAITING_MAX = 64;
+
+type EventOf<T extends DopdEvent['type']> = Extract<DopdEvent, {type: T}>;
+
+/** The moment at which `woke` is due; undefined: nothing waits. */
+export function dopdWakeAt(state: DopdState): number | undefined {
+  const dues = state.asks.flatMap((ask) => [ask.nextSendMs, ask.nextStatusMs, ask.startedMs + ANSWER_LIMIT_MS]);
+  return dues.length === 0 ? undefined : Math.min(...dues);
+}
+
+export function helperAsked(state: DopdState, event: EventOf<'helper-asked'>, nowMs: number): DopdStep {
+  const {client, resource} = event;
+  const peer = event.peer.toLowerCase();
+  const refuse = (why: string): DopdStep => keep(state, line('ERROR', why), {type: 'answer', client, value: 20});
+  if (peer === '' || !isResourceName(resource)) return refuse('a request without a usable peer or resource');
+  if (peer === state.node) return refuse(`asked to outdate ${resource} on this node itself`);
+  // Outdating would mean to break a link that works. The kernel never asks then, and ignores what it hears then.
+  if (event.isConnected) return refuse(`${resource} is connected to ${peer}: there is nothing to outdate`);
+  const same = state.asks.find((ask) => ask.peer === peer && ask.resource === resource);
+  if (same) return keep(replace(state, same, {...same, clients: [...same.clients, client]}));
+  if (state.asks.length >= WAITING_MAX) return refuse('too many requests are waiting');
+  const serial = state.serial + 1;
+  const ask: Ask = {
+    peer,
+    resource,
+    clients: [client],
+    id: `${state.session}-${serial}`,
+    startedMs: nowMs,
+    nextSendMs: nowMs + RESEND_MS,
+    nextStatusMs: nowMs + STATUS_MS,
+    believeAfterMs: undefined,
+    awaitsStonith: false,
+  };
+  return keep(
+    {...state, serial, asks: [...state.asks, ask]},
+    line('info', `asking ${peer} to outdate ${resource}`),
+    // The request goes out at once, whatever the status says: an answer from the peer beats any opinion about it.
+    request(ask),
+    askStatus(ask),
+  );
+}
+
+/** The helper takes a while to start; the peer can begin meanwhile. Whatever it answers to this is not used. */
+export function helperCalled(state: DopdState, event: EventOf<'helper-called'>): DopdStep {
+  const peer = event.peer.toLowerCase();
+  const {resource} = event;
+  if (peer === state.node || !isResourceName(resource)) return keep(state);
+  if (state.asks.some((ask) => ask.peer === peer && ask.resource === resource)) return keep(state);
+  const serial = state.serial + 1;
+  const text = `DRBD calls its fence-peer handler for ${resource}: ${peer} may begin to outdate`;
+  return keep({...state, serial}, line('info', text), request({peer, resource, id: `${state.session}-${serial}`}));
+}
+
+/** The kernel takes no notice of an answer once the link has come and gone; the next loss is a new request. */
+export function linkReturned(state: DopdState, resource: string): DopdStep {
+  const isMeant = (ask: Ask): boolean => ask.resource === resource;
+  return finish(state, isMeant, {value: 20, why: 'the link works again', level: 'info'});
+}
+
+export function helperLeft(state: DopdState, client: number): DopdStep {
+  const asks = state.asks
+    .map((ask) => ({...ask, clients: ask.clients.filter((each) => each !== client)}))
+    // A first 4 that was not proven is followed up even when the helper's time is over: the disk shall be outdated.
+    .filter((ask) => ask.clients.length > 0 || ask.believeAfterMs !== undefined);
+  return keep({...state, asks});
+}
+
+export function nodeSeen(state: DopdState, event: EventOf<'node-seen'>): DopdStep {
+  const node = event.node.toLowerCase();
+  const concerns = (ask: Ask): boolean => ask.peer === node;
+  if (event.nodeType !== 'normal')
+    return finish(state, concerns, {value: 20, why: `${node} is a ${event.nodeType} node`});
+  if (event.status !== 'dead') return keep(state);
+  return dead(state, node, event.stonith);
+}
+
+/**
+ * Without STONITH dead is all that can be known. With it the manager's verdict decides: until the peer is proven to be off,
+ * "dead" would be a guess, and DRBD would let writes go on that a peer which is only out of reach knows nothing of.
+ */
+function dead(state: DopdState, node: string, stonith: string | undefined): DopdStep {
+  const concerns = (ask: Ask): boolean => ask.peer === node;
+  if (stonith === 'OK') return finish(state, concerns, {value: 7, why: `${node} was reset by STONITH`});
+  if (stonith !== 'pending' && stonith !== 'bad') return finish(state, concerns, {value: 5, why: `${node} is dead`});
+  const waiting = state.asks.filter((ask) => concerns(ask) && !ask.awaitsStonith);
+  const asks = state.asks.map((ask) => (concerns(ask) ? {...ask, awaitsStonith: true} : ask));
+  const lines = waiting.map((ask) => line('info', `${ask.resource}: ${node} is dead; waiting for its STONITH`));
+  return keep({...state, asks}, ...lines);
+}
+
+/** A heartbeat status: of the STONITH it says nothing, so a dead peer is asked about at once. */
+export function statusHeard(state: DopdState, node: string, status: string): DopdStep {
+  if (status !== 'dead') return keep(state);
+  return keep(state, ...state.asks.filter((ask) => ask.peer === node).map(askStatus));
+}
+
+export function peerAnswered(state: DopdState, from: string, message: Message, nowMs: number): DopdStep {
+  const resource = fieldOf(message, 'dop_res') ?? '';
+  const word = fieldOf(message, 'dop_value') ?? '';
+  const value = /^\d{1,3}$/.test(word) ? Number(word) : 20;
+  const ask = state.asks.find((each) => each.peer === from && each.resource === resource);
+  if (!ask) return keep(state);
+  const id = fieldOf(message, 'dop_id');
+  if (id !== undefined && id !== ask.id) return keep(state);
+  const isSeen = id !== undefined && fieldOf(message, 'dop_seen') === '1';
+  const believeAfterMs = ask.believeAfterMs ?? ask.startedMs + state.noticeMs;
+  if (value === 4 && !isSeen && nowMs < believeAfterMs) {
+    const text = `${from} says that ${resource} is outdated, but its dopd does not look: asking again in ${Math.round(believeAfterMs - nowMs)} ms`;
+    const patient = {...ask, believeAfterMs, nextSendMs: believeAfterMs};
+    return keep(replace(state, ask, patient), ...(ask.believeAfterMs === undefined ? [line('info', text)] : []));
+  }
+  return finish(state, (each) => each === ask, {value, why: `${from} answered`});
+}
+
+export function asksWoke(state: DopdState, nowMs: number): DopdStep {
+  const isLate = (ask: Ask): boolean => nowMs >= ask.startedMs + ANSWER_LIMIT_MS;
+  const ended = finish(state, isLate, {value: 20, why: 'no answer, and the node is not known to be dead'});
+  const effects: DopdEffect[] = [...ended.effects];
+  const asks = ended.state.asks.map((ask) => {
+    let next = ask;
+    if (nowMs >= next.nextSendMs) {
+      effects.push(request(next));
+      next = {...next, nextSendMs: nowMs + RESEND_MS};
+    }
+    if (nowMs >= next.nextStatusMs) {
+      effects.push(askStatus(next));
+      next = {...next, nextStatusMs: nowMs + STATUS_MS};
+    }
+    return next;
+  });
+  return {state: {...ended.state, asks}, effects};
+}
+
+interface Verdict {
+  readonly value: number;
+  readonly why: string;
+  readonly level?: 'info';
+}
+
+export function finish(state: DopdState, isMeant: (ask: Ask) => boolean, {value, why, level}: Verdict): DopdStep {
+  const ended = state.asks.filter(isMeant);
+  const effects = ended.flatMap((ask): DopdEffect[] => [
+    line(level ?? (value === 20 ? 'ERROR' : 'info'), `${ask.resource} on ${ask.peer}: ${value} (${why})`),
+    ...ask.clients.map((client): DopdEffect => ({type: 'answer', client, value})),
+  ]);
+  return {state: {...state, asks: state.asks.filter((ask) => !ended.includes(ask))}, effects};
+}
+
+function replace(state: DopdState, before: Ask, after: Ask): DopdState {
+  return {...state, asks: state.asks.map((each) => (each === before ? after : each))};
+}
+
+function request({peer, resource, id}: Pick<Ask, 'peer' | 'resource' | 'id'>): DopdEffect {
+  return {type: 'send', message: messageOf({t: 'start_outdate', dop_res: resource, dop_id: id, dest: peer})};
+}
+
+function askStatus({peer, resource}: Ask): DopdEffect {
+  return {type: 'ask-status', node: peer, resource};
+}
