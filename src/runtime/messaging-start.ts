@@ -54,8 +54,7 @@ export function startMessagingProcess(options: StartMessagingOptions): StartedMe
   // pauses, for no memory worth having.
   const flags = ['--single-threaded-gc', '--no-memory-reducer', '--enable-source-maps'];
   const plain = [process.execPath, ...flags, script];
-  const scheduled = isRealtime ? ['chrt', '-r', String(realtimePriority), ...plain] : plain;
-  const [file, ...args] = [...(options.launcher ?? []), ...withDeviceSockets(deviceSockets, scheduled)];
+  const [file, ...args] = [...(options.launcher ?? []), ...withDeviceSockets(deviceSockets, plain)];
   assert(file !== undefined);
   const child = spawn(file, args, {
     stdio: ['ignore', 'ignore', options.stderr ?? 'inherit', 'pipe'],
@@ -64,7 +63,12 @@ export function startMessagingProcess(options: StartMessagingOptions): StartedMe
   });
   child.on('error', () => options.onExit(null, null));
   child.on('exit', options.onExit);
-  const channel = openChannel<ManagerLine, MessagingToManager>(child.stdio[3] as Duplex, options.handlers);
+  const onMessage = (message: MessagingToManager): void => {
+    if (message.type === 'ready' && isRealtime) raise(child, realtimePriority);
+    options.handlers.onMessage(message);
+  };
+  const handlers = {...options.handlers, onMessage};
+  const channel = openChannel<ManagerLine, MessagingToManager>(child.stdio[3] as Duplex, handlers);
   const self = identityOf(process.pid);
   assert(self !== undefined, 'a process finds itself in /proc');
   channel.send({type: 'boot', self, deviceSockets, isRealtime, ...boot});
@@ -85,6 +89,17 @@ export function adoptMessagingProcess(
   const hello: ManagerHello = {type: 'hello', self, manager: commands.manager, emergency: commands.emergency};
   channel.send(hello);
   return channel;
+}
+
+/**
+ * Only now: loading a program takes seconds on a slow processor, and with the only one at real-time priority nobody else, the
+ * manager least, would get on meanwhile. All its threads; what it starts gives the priority up again.
+ */
+function raise(child: ChildProcess, priority: number): void {
+  const words = ['--all-tasks', '--rr', '--pid', String(priority), String(child.pid)];
+  const running = spawn('chrt', words, {stdio: 'ignore', timeout: 10_000, killSignal: 'SIGKILL'});
+  // That it may was tried before; it runs at normal priority until then, and without an end of this.
+  running.on('error', () => undefined);
 }
 
 /** A container or an unprivileged user may not have it; then a node without it is better than no node. */

@@ -2,14 +2,15 @@
 // noise. Method: each test starts its own processes on its own 127/8 addresses and is their manager.
 
 import assert from 'node:assert/strict';
-import {spawn} from 'node:child_process';
+import {spawn, spawnSync} from 'node:child_process';
 import {createSocket} from 'node:dgram';
 import {once} from 'node:events';
-import {existsSync, mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {afterEach, test} from '@jest/globals';
+import {until} from '../../src/lab/wait.js';
 import {fieldOf} from '../../src/model/message.js';
 import {bootOf, MessagingNode, type NodeOptions} from '../helpers/messaging-node.js';
 
@@ -58,6 +59,27 @@ test('two nodes become active, exchange messages, and one notices the death of t
   const afterMs = performance.now() - killedMs;
   // In its first seconds a node announces a dead time two seconds longer.
   assert(afterMs > 3300 && afterMs < 9000, `declared dead after ${afterMs} ms of deadtime 1500 + 2000`);
+});
+
+const mayRaise = spawnSync('chrt', ['-r', '3', 'true']).status === 0;
+const raised = 'every thread of it gets real-time priority once it is ready';
+(mayRaise ? test : test.skip)(`${raised}${mayRaise ? '' : ' [skipped: not permitted here]'}`, async () => {
+  const [n1, n2] = pair({realtimePriority: 3});
+  await n1.isActive('n2');
+  const directory = `/proc/${n1.started.child.pid}/task`;
+  // Fields 40 and 41 of stat (proc(5)); 2 is SCHED_RR.
+  const policies = () =>
+    readdirSync(directory).map((thread) => {
+      const fields = readFileSync(`${directory}/${thread}/stat`, 'utf8')
+        .replace(/^.*\) /, '')
+        .split(' ');
+      return `${fields[38]} ${fields[37]}`;
+    });
+  await until(() => new Set(policies()).size === 1 && policies()[0] === '2 3', {
+    timeoutMs: 10_000,
+    what: () => policies().join(', '),
+  });
+  assert(n1.started.isRealtime && !n2.started.isRealtime);
 });
 
 test('another key is noise: named in the log, and the node stays alone', async () => {
