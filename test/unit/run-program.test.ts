@@ -45,9 +45,9 @@ test('the deadline ends a script by SIGTERM', async () => {
 });
 
 test('a script that ignores SIGTERM is killed after killDelayMs', async () => {
-  const exit = await runProgram(call('ignores-term', {timeoutMs: 100, killDelayMs: 200})).done;
+  const exit = await runProgram(call('ignores-term', {timeoutMs: 1000, killDelayMs: 200})).done;
   assert.deepEqual([exit.timedOut, exit.signal], [true, 'SIGKILL']);
-  assert.ok(exit.tookMs >= 299 && exit.tookMs < 3000, `took ${exit.tookMs}`);
+  assert.ok(exit.tookMs >= 1199 && exit.tookMs < 5000, `took ${exit.tookMs}`);
 });
 
 test('cancel is an early deadline', async () => {
