@@ -9,7 +9,7 @@ import type {DopdEffect, DopdEvent, DopdState} from '../drbd/dopd-state.js';
 import {calledPeer} from '../drbd/handler-env.js';
 import {DEFAULT_SETTINGS, noticeMs} from '../drbd/show.js';
 import type {ResourceState} from '../drbd/state.js';
-import {fieldOf} from '../model/message.js';
+import {fieldOf, messageOf} from '../model/message.js';
 import {unreachable} from '../model/unreachable.js';
 import {DrbdConfigured} from '../runtime/drbd/configured.js';
 import {type OutdateOptions, outdateHere, reconnectLeftovers} from '../runtime/drbd/outdate-here.js';
@@ -99,8 +99,15 @@ class Dopd {
   #observe(node: string): void {
     const configured = new DrbdConfigured(this.#tools, node, () => {
       const known = configured.settings();
-      const settings = known.length === 0 ? [DEFAULT_SETTINGS] : known;
-      this.#state = {...this.#state, noticeMs: Math.max(...settings.map(noticeMs)) + NOTICE_SLACK_MS};
+      const longestMs = Math.max(
+        ...(known.length === 0 ? [DEFAULT_SETTINGS] : known.map((each) => each.settings)).map(noticeMs),
+      );
+      const frozen = known.filter((each) => each.settings.fencing === 'resource-and-stonith');
+      this.#state = {
+        ...this.#state,
+        noticeMs: longestMs + NOTICE_SLACK_MS,
+        frozen: frozen.map(({resource}) => resource),
+      };
     });
     this.#configured = configured;
     this.#watch = new DrbdWatch({
@@ -149,6 +156,8 @@ class Dopd {
       case 'ask-status':
         void this.#askStatus(effect.node);
         return;
+      case 'want-stonith':
+        return this.#member?.send(messageOf({t: 'want_stonith', node: effect.node, dest: this.#state.node}));
       case 'log':
         return this.#log(effect.level, effect.text);
       default:

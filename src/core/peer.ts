@@ -184,6 +184,18 @@ function fence(draft: Draft, peer: Peer, tries: number): void {
   draft.effects.push({type: 'fence', id, node: peer.name});
 }
 
+/**
+ * A dead node that owned nothing is not reset for the groups' sake. Its copy of a replicated disk is another matter: alive
+ * behind a cut it may reset us and go on from that copy, so who must not write before it is off asks for this.
+ */
+export function fenceHarmless(draft: Draft, node: NodeName): boolean {
+  const {peer, config} = draft.state;
+  if (peer?.name !== node || peer.status !== 'dead' || config.ha.stonith === undefined) return false;
+  if (peer.stonith !== 'unneeded') return false;
+  fence(draft, peer, 0);
+  return true;
+}
+
 export function fencingFinished(
   draft: Draft,
   outcome: {readonly id: number; readonly ok: boolean; readonly text: string},

@@ -5,6 +5,7 @@ import type {ControlReply, ControlRequest} from '../model/control.js';
 import {unreachable} from '../model/unreachable.js';
 import {type Draft, say, send} from './draft.js';
 import {beginLeaving} from './leave.js';
+import {fenceHarmless} from './peer.js';
 import {readScope} from './scope.js';
 import {beginGiving, forgive, givableGroups, requestRefusal} from './standby.js';
 import {statusOf} from './status.js';
@@ -121,12 +122,19 @@ function inject(draft: Draft, id: number, fields: Readonly<Record<string, string
   const nodes = (fields['nodelist'] ?? '').split(/\s+/).filter((each) => each !== '');
   if (type === 'addnode') return answer(draft, id, {command: 'add-nodes', nodes});
   if (type === 'delnode') return answer(draft, id, {command: 'delete-nodes', nodes});
+  if (type === 'want_stonith') return wantStonith(draft, fields['node'] ?? '');
   if (BUILT_IN.includes(type) || type === 'ask_resources' || type.startsWith('NS_')) {
     say(draft, 'debug', 'INJECT_IGNORED', `message ${type} from a script ignored: this daemon does that itself`);
     return {ok: true, text: 'not needed'};
   }
   send(draft, fields);
   return {ok: true, text: 'sent'};
+}
+
+/** dopd asks when DRBD has frozen its writes for want of a proof; of a message to the cluster there is no question. */
+function wantStonith(draft: Draft, node: string): ControlReply {
+  const isBegun = fenceHarmless(draft, node.toLowerCase());
+  return {ok: true, text: isBegun ? `resetting ${node}` : 'not needed'};
 }
 
 /** hb_takeover failback means: give me what is mine. */

@@ -100,10 +100,23 @@ export function nodeSeen(state: DopdState, event: EventOf<'node-seen'>): DopdSte
 function dead(state: DopdState, node: string, stonith: string | undefined): DopdStep {
   const concerns = (ask: Ask): boolean => ask.peer === node;
   if (stonith === 'OK') return finish(state, concerns, {value: 7, why: `${node} was reset by STONITH`});
-  if (stonith !== 'pending' && stonith !== 'bad') return finish(state, concerns, {value: 5, why: `${node} is dead`});
-  const waiting = state.asks.filter((ask) => concerns(ask) && !ask.awaitsStonith);
+  if (stonith === 'pending' || stonith === 'bad') return awaitStonith(state, concerns, node);
+  if (stonith !== 'unneeded') return finish(state, concerns, {value: 5, why: `${node} is dead`});
+  // For the groups its death is enough; where DRBD has frozen writes it asks for more.
+  const isFrozen = (ask: Ask): boolean => concerns(ask) && state.frozen.includes(ask.resource);
+  const others = finish(state, (ask) => concerns(ask) && !isFrozen(ask), {value: 5, why: `${node} is dead`});
+  const waiting = awaitStonith(others.state, isFrozen, node);
+  const isWanted = state.asks.some(isFrozen);
+  return {
+    state: waiting.state,
+    effects: [...others.effects, ...waiting.effects, ...(isWanted ? [{type: 'want-stonith', node} as const] : [])],
+  };
+}
+
+function awaitStonith(state: DopdState, concerns: (ask: Ask) => boolean, node: string): DopdStep {
+  const fresh = state.asks.filter((ask) => concerns(ask) && !ask.awaitsStonith);
   const asks = state.asks.map((ask) => (concerns(ask) ? {...ask, awaitsStonith: true} : ask));
-  const lines = waiting.map((ask) => line('info', `${ask.resource}: ${node} is dead; waiting for its STONITH`));
+  const lines = fresh.map((ask) => line('info', `${ask.resource}: ${node} is dead; waiting for its STONITH`));
   return keep({...state, asks}, ...lines);
 }
 

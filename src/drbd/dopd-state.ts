@@ -37,6 +37,8 @@ export interface DopdState {
   readonly runs: Readonly<Record<string, readonly Asker[]>>;
   /** How long DRBD takes to notice a lost link. */
   readonly noticeMs: number;
+  /** Resources with `fencing resource-and-stonith`: their writes are frozen until a helper has an answer. */
+  readonly frozen: readonly string[];
 }
 
 export type DopdEvent =
@@ -71,6 +73,8 @@ export type DopdEffect =
   | {readonly type: 'answer'; readonly client: number; readonly value: number}
   | {readonly type: 'outdate'; readonly resource: string; readonly requester: string}
   | {readonly type: 'ask-status'; readonly node: string; readonly resource: string}
+  /** The cluster's manager shall reset a node that it has declared dead and harmless. */
+  | {readonly type: 'want-stonith'; readonly node: string}
   | {readonly type: 'log'; readonly level: 'info' | 'WARN' | 'ERROR'; readonly text: string};
 
 export interface DopdStep {

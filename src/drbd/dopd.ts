@@ -32,7 +32,7 @@ const ID_BYTES_MAX = 64;
 const ASKERS_MAX = 64;
 
 export function startDopd(node: string, noticeMs: number, session: string): DopdState {
-  return {node: node.toLowerCase(), session, serial: 0, asks: [], runs: {}, noticeMs};
+  return {node: node.toLowerCase(), session, serial: 0, asks: [], runs: {}, noticeMs, frozen: []};
 }
 
 export function stepDopd(state: DopdState, event: DopdEvent, nowMs: number): DopdStep {

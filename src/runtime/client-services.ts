@@ -29,7 +29,7 @@ export interface ClientServiceOptions {
  * be heard by the peer only.
  */
 const coreTypes = new Set(
-  'ask_resources hb_takeover addnode delnode resource ip-request ip-request-resp starting shutdone status stonith'.split(
+  'ask_resources hb_takeover addnode delnode resource ip-request ip-request-resp starting shutdone status stonith want_stonith'.split(
     ' ',
   ),
 );

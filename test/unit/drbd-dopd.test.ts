@@ -59,6 +59,8 @@ function short(effect: DopdEffect): string {
       return `outdate ${effect.resource} for ${effect.requester}`;
     case 'ask-status':
       return `status ${effect.node}`;
+    case 'want-stonith':
+      return `stonith ${effect.node}`;
     case 'log':
       return effect.text;
   }
@@ -113,6 +115,19 @@ describe('asking', () => {
       late.filter((each) => each.startsWith('answer')),
       ['answer 3 20'],
     );
+  });
+
+  test('a dead node that was not reset: 5 where writes go on anyway, its STONITH where they are frozen', () => {
+    const core = new Core();
+    core.state = {...core.state, frozen: ['data']};
+    core.ask(1);
+    core.ask(2, 'n2', 'logs');
+    assert.deepEqual(core.on(seen('dead', 'unneeded')), ['answer 2 5', 'stonith n2']);
+    assert.deepEqual(core.on(seen('dead', 'pending')), []);
+    assert.deepEqual(core.on(seen('dead', 'OK')), ['answer 1 7']);
+    // Without STONITH there is no proof to wait for.
+    core.ask(3);
+    assert.deepEqual(core.on(seen('dead', 'n_stnth')), ['answer 3 5']);
   });
 
   test('DRBD is connected: nobody is asked, and a link that returns ends the request', () => {

@@ -29,8 +29,8 @@ export class DrbdConfigured {
     return Object.hasOwn(this.#handlers, resource) ? this.#handlers[resource] : undefined;
   }
 
-  settings(): readonly DrbdSettings[] {
-    return [...this.#shows.values()].map(settingsOf);
+  settings(): readonly {readonly resource: string; readonly settings: DrbdSettings}[] {
+    return [...this.#shows].map(([resource, show]) => ({resource, settings: settingsOf(show)}));
   }
 
   changed(resource: string): void {
