@@ -16,17 +16,27 @@ export interface Settings {
   readonly hasStonith: boolean;
   /** Lines added to ha.cf. */
   readonly haCf: string;
+  /** DRBD's timers. */
+  readonly net: string;
+  /** Debian's drbd-peer-outdater also where the daemon is ours. */
+  readonly hasDebianHelper: boolean;
 }
 
-export const DEFAULTS: Settings = {fencing: 'resource-only', hasStonith: false, haCf: ''};
+export const DEFAULTS: Settings = {
+  fencing: 'resource-only',
+  hasStonith: false,
+  haCf: '',
+  net: 'timeout 50; ping-int 5; ping-timeout 30; connect-int 5;',
+  hasDebianHelper: false,
+};
 
 export type Kind = 'systole' | 'real';
 
-const drbdConf = (outdater: string, fencing: Settings['fencing']): string => `global { usage-count no; }
+const drbdConf = (outdater: string, {fencing, net}: Settings): string => `global { usage-count no; }
 resource data {
   protocol C;
   disk { fencing ${fencing}; on-io-error detach; resync-rate 60M; }
-  net { timeout 50; ping-int 5; ping-timeout 30; connect-int 5; }
+  net { ${net} }
   handlers { fence-peer "${outdater} -t 10"; }
   on data-1-1 { device /dev/drbd0; disk /dev/lab-lower; address 10.0.10.7:7788; meta-disk internal; }
   on data-1-2 { device /dev/drbd0; disk /dev/lab-lower; address 10.0.10.8:7788; meta-disk internal; }
@@ -138,7 +148,8 @@ export class Cluster {
   async configure(guest: Guest): Promise<void> {
     const {libexec, prepare} = this.#programs(guest);
     await guest.run(prepare);
-    await guest.write('/etc/drbd.conf', drbdConf(`${libexec}/drbd-peer-outdater`, this.settings.fencing));
+    const helpers = this.settings.hasDebianHelper ? PROGRAMS.real.libexec : libexec;
+    await guest.write('/etc/drbd.conf', drbdConf(`${helpers}/drbd-peer-outdater`, this.settings));
     await guest.write('/etc/my.cnf', MY_CNF);
     await guest.run(`mkdir -p ${PLUGINS} && install -m 755 ${packageRoot}/test/lab/guest/stonith ${PLUGINS}/lab`);
     await guest.write('/etc/ha.d/ha.cf', haCf(3 - guest.number, libexec, this.settings));
