@@ -9,7 +9,11 @@ export function peerFromEnvironment(env: Readonly<Record<string, string | undefi
   if (byId) return byId;
   if (env['DRBD_PEER']) return env['DRBD_PEER'];
   const names = (env['DRBD_PEERS'] ?? '').split(/\s+/).filter((name) => name !== '');
-  return names.length === 1 ? names[0] : undefined;
+  if (names.length > 0) return names.length === 1 ? names[0] : undefined;
+  // All that some versions of 9 say: who is who. Of two nodes the other one is meant.
+  const mine = `DRBD_NODE_ID_${env['DRBD_MY_NODE_ID']}`;
+  const others = Object.keys(env).filter((key) => /^DRBD_NODE_ID_\d+$/.test(key) && key !== mine && env[key]);
+  return env[mine] && others.length === 1 ? env[others[0] ?? ''] : undefined;
 }
 
 /** A line of `drbdsetup events2` that says the kernel calls a handler. */

@@ -74,6 +74,14 @@ describe('the environment of the handler', () => {
     }
   });
 
+  test('9 that tells nothing but who is who: of two nodes the other one', () => {
+    const names = {DRBD_NODE_ID_0: 'n1', DRBD_NODE_ID_1: 'n2', DRBD_MY_NODE_ID: '0'};
+    assert.equal(peerFromEnvironment(names), 'n2');
+    assert.equal(peerFromEnvironment({...names, DRBD_NODE_ID_2: 'n3'}), undefined);
+    assert.equal(peerFromEnvironment({...names, DRBD_MY_NODE_ID: '5'}), undefined);
+    assert.equal(peerFromEnvironment({DRBD_NODE_ID_1: 'n2'}), undefined);
+  });
+
   test('who is meant is not known: nobody', () => {
     assert.equal(peerFromEnvironment({DRBD_PEERS: 'n2 n3'}), undefined);
     assert.equal(peerFromEnvironment({DRBD_PEERS: ''}), undefined);
