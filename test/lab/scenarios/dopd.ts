@@ -34,6 +34,20 @@ export const scenarios: Scenarios = {
     },
   },
 
+  'cuts-frozen': {
+    about:
+      'the same where writes are frozen until the answer is there: they go on each time, also when the link is back first',
+    order: 225,
+    play: (run) =>
+      withSettings(run, {...FAST, fencing: 'resource-and-stonith', hasStonith: true}, async () => {
+        const active = await ready(run);
+        const shots = run.power.cuts.length;
+        await cutAgain(run, active, PEER_COUNT, 'cuts-frozen');
+        assert.equal((await run.cluster.see(active))?.minor?.isSuspended, false, 'the writes stay frozen');
+        assert.equal(run.power.cuts.length, shots, 'somebody was shot');
+      }),
+  },
+
   'cuts-debian-helper': {
     about: "the same with Debian's drbd-peer-outdater and our dopd",
     order: 230,
