@@ -4,12 +4,15 @@
 // whose claims were seen. The version number makes a beacon that arrives late (out of order) harmless.
 
 import {fieldOf, type Message, parseDecimal} from '../model/message.js';
+import {barOf} from './disks.js';
 import type {Draft} from './draft.js';
-import {isGranted} from './draft.js';
+import {isGranted, ownsGroup} from './draft.js';
 import {hash, wordOf} from './peer-groups.js';
 import type {GroupState, Peer, PeerGroup} from './state.js';
 
 const ENTRY = /^([^=]{1,300})=([u0isrpfbgn])\.([0-9]{1,12})\.([0-9]{1,12})\.([0-9]{1,9})\.([01])$/;
+/** In the place of failed starts: a disk bars it, so however often it failed on the other node, that one tries on. */
+export const BARRED_FAILS = 999_999_999;
 /** Entries read from one beacon. */
 const GROUPS_MAX = 1000;
 
@@ -56,7 +59,9 @@ function entriesOf({state}: Draft): string[] {
   const entries = [...own].map(([word, group]) => {
     const home = group.definition.home === state.self ? 1 : 0;
     const seen = state.peer?.groups[word]?.claim ?? 0;
-    return `${word}=${letterOf(group)}.${group.claim}.${seen}.${group.failCount}.${home}`;
+    const isBarred = !ownsGroup(group) && barOf(state, group) !== undefined;
+    const fails = isBarred ? BARRED_FAILS : group.failCount;
+    return `${word}=${letterOf(group, isBarred)}.${group.claim}.${seen}.${fails}.${home}`;
   });
   return [...entries, ...foreignEntries(state.peer, own)];
 }
@@ -70,13 +75,14 @@ function foreignEntries(peer: Peer | undefined, own: ReadonlyMap<string, GroupSt
 
 const LETTERS = {unknown: 'u', starting: 's', running: 'r', stopping: 'p', blocked: 'b'} as const;
 
-function letterOf(group: GroupState): string {
+function letterOf(group: GroupState, isBarred: boolean): string {
   // Not known to be ours: the peer must neither start it nor yield it.
   if (group.state === 'running' && group.isPartial) return 'u';
   if (group.state !== 'stopped' && group.state !== 'failed') return LETTERS[group.state];
   if (group.intends) return 'i';
   if (isGranted(group)) return 'g';
-  return group.state === 'failed' ? 'f' : '0';
+  // A disk that must not be started on is like a failed start: it is the other node's turn.
+  return group.state === 'failed' || isBarred ? 'f' : '0';
 }
 
 /** The beacon in a `status` message; undefined when there is none or it is malformed. */

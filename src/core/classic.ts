@@ -4,6 +4,7 @@
 
 import {type Hold, holdOf, includesHold, parseHold} from '../model/cluster.js';
 import {fieldOf, type Message} from '../model/message.js';
+import {barOf, isPeerDiskBad} from './disks.js';
 import {
   classOf,
   type Draft,
@@ -206,5 +207,11 @@ export function classicRelease(draft: Draft, group: GroupState): boolean {
 export function hasFailedClass(draft: Draft, part: 'local' | 'foreign'): boolean {
   const groups = draft.state.groups.filter((group) => classOf(draft, group) === part);
   const areQuiet = groups.every(isQuiet);
-  return areQuiet && groups.some((group) => group.isFailed && !ownsGroup(group));
+  return areQuiet && groups.some((group) => isLacking(draft, group));
+}
+
+/** It failed here, or a disk bars it and the peer's may be better. */
+export function isLacking(draft: Draft, group: GroupState): boolean {
+  if (ownsGroup(group)) return false;
+  return group.isFailed || (barOf(draft.state, group) !== undefined && !isPeerDiskBad(draft, group));
 }

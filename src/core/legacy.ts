@@ -2,9 +2,10 @@
 // and given with ip-request-resp once they are stopped.
 
 import {fieldOf, type Message} from '../model/message.js';
+import {giveRefusal} from './disks.js';
 import {type Draft, followsClassicRules, isHome, isNice, ownsGroup, say, send} from './draft.js';
 import {setGoal} from './goals.js';
-import type {Peer} from './state.js';
+import type {GroupState, Peer} from './state.js';
 
 /** A request or its answer may be lost, or the peer's resource layer may not be up yet: asked again after this. */
 const ASK_AGAIN_MS = 3_000;
@@ -58,7 +59,16 @@ export function heardIpRequest(draft: Draft, peer: Peer, message: Message): void
   const key = fieldOf(message, 'ipaddr') ?? '';
   const group = draft.state.groups.find((each) => each.definition.key === key);
   if (group === undefined || !ownsGroup(group)) return respond(draft, {peer, key, weOwn: false});
-  say(draft, 'info', 'IP_REQUEST', `${peer.name} asks for ${key}: giving it`);
+  const refused = giveRefusal(draft, [group]);
+  if (refused === undefined) return give(draft, peer, group);
+  // A real peer asks once and waits; it is answered when its disk is ready.
+  if (!group.isAskedFor) say(draft, 'WARN', 'IP_REQUEST', `${peer.name} asks for ${key}, not now: ${refused.text}`);
+  group.isAskedFor = true;
+}
+
+function give(draft: Draft, peer: Peer, group: GroupState): void {
+  say(draft, 'info', 'IP_REQUEST', `${peer.name} asks for ${group.definition.key}: giving it`);
+  group.isAskedFor = false;
   group.owesIpResponse = true;
   group.isPermitted = false;
   setGoal(draft, group, 'stop');
@@ -67,6 +77,10 @@ export function heardIpRequest(draft: Draft, peer: Peer, message: Message): void
 export function settleIpResponses(draft: Draft): void {
   const {peer} = draft.state;
   for (const group of draft.state.groups) {
+    if (group.isAskedFor && peer !== undefined && giveRefusal(draft, [group]) === undefined) {
+      if (ownsGroup(group)) give(draft, peer, group);
+      group.isAskedFor = false;
+    }
     if (!group.owesIpResponse || ownsGroup(group)) continue;
     group.owesIpResponse = false;
     if (peer !== undefined) respond(draft, {peer, key: group.definition.key, weOwn: true});

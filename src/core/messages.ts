@@ -4,11 +4,12 @@
 import {mirror, type NodeName, type StandbyScope} from '../model/cluster.js';
 import {fieldOf, type Message} from '../model/message.js';
 import {heardHold, heardStarting, noteHold} from './classic.js';
-import {type Draft, send} from './draft.js';
+import {giveRefusal} from './disks.js';
+import {type Draft, say, send} from './draft.js';
 import {beginLeaving} from './leave.js';
 import {heardIpRequest, heardIpResponse, heardStonith} from './legacy.js';
 import {heardStatus, peerLeft} from './peer.js';
-import {beginGiving, heardAsk, heardRefusal, requestRefusal} from './standby.js';
+import {beginGiving, givableGroups, heardAsk, heardRefusal, requestRefusal} from './standby.js';
 import type {Peer} from './state.js';
 
 export function messageReceived(draft: Draft, from: NodeName, message: Message): void {
@@ -50,12 +51,14 @@ function heardReport(draft: Draft, peer: Peer, message: Message): void {
 /** The other node wants groups; the word is from its point of view. */
 function heardTakeover(draft: Draft, peer: Peer, message: Message): void {
   const word = fieldOf(message, 'rsc_hold');
-  const refused = requestRefusal(draft);
+  const scope = givenScope(word);
+  const refused = requestRefusal(draft) ?? giveRefusal(draft, givableGroups(draft, scope));
   if (refused !== undefined) {
+    say(draft, 'WARN', 'TAKEOVER_REFUSED', `Takeover request from ${peer.name} ignored. ${refused.text}`);
     if (peer.kind === 'systole') send(draft, {t: 'sysrefuse', dest: peer.name, code: refused.code, text: refused.text});
     return;
   }
-  beginGiving(draft, givenScope(word), {isSilent: false, isFailback: false});
+  beginGiving(draft, scope, {isSilent: false, isFailback: false});
 }
 
 function givenScope(word: string | undefined): StandbyScope {

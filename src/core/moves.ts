@@ -2,16 +2,19 @@
 // failed here to a real peer (a Systole peer sees the failure in the beacon and takes its turn by itself).
 
 import type {StandbyScope} from '../model/cluster.js';
-import {hasFailedClass} from './classic.js';
-import {type Draft, followsClassicRules, isAlive, isHome, isNice, ownsGroup, say} from './draft.js';
+import {hasFailedClass, isLacking} from './classic.js';
+import {giveRefusal, takeRefusal} from './disks.js';
+import {type Draft, followsClassicRules, isAlive, isHome, isNice, ownsGroup, say, send} from './draft.js';
 import {isPeerStable} from './peer.js';
 import {theirsOf} from './peer-groups.js';
 import {beginGiving, FAILBACK_RETRY_MS, refusal} from './standby.js';
+import type {GroupState, Peer} from './state.js';
 
 export function settleMoves(draft: Draft): void {
   if (draft.state.phase !== 'stable') return;
   settleFailback(draft);
   if (followsClassicRules(draft) && isNice(draft)) {
+    settleTakeover(draft);
     offer(draft, 'local');
     offer(draft, 'foreign');
   }
@@ -31,25 +34,63 @@ function settleFailback(draft: Draft): void {
     return;
   }
   const {peer} = state;
+  if (isHeldBack(draft, peer, foreign)) return;
   if (peer.kind === 'systole' && foreign.every((group) => theirsOf(peer, group.definition.key)?.state === 'f')) return;
   if (refusal(draft) !== undefined || foreign.some((group) => group.goal === 'run' || group.goal === 'stop')) {
     state.failbackAtMs = draft.now.monoMs + FAILBACK_RETRY_MS;
     return;
   }
-  state.needsFailback = false;
+  // What is kept back for its disk is looked at again after the move.
+  state.needsFailback = giveRefusal(draft, foreign) !== undefined;
   say(draft, 'info', 'FAILBACK', `${state.peer.name} is back: giving its resources back (auto_failback)`);
   beginGiving(draft, 'foreign', {isSilent: isLegacy, isFailback: true});
+}
+
+/** The peer's copy is not good yet: facts that change bring this up again, so nothing is tried in the meantime. */
+function isHeldBack(draft: Draft, peer: Peer, foreign: readonly GroupState[]): boolean {
+  const {state} = draft;
+  const held = foreign.filter((group) => giveRefusal(draft, [group]) !== undefined);
+  // A real peer takes all of them at once.
+  const isHeld = peer.kind === 'systole' ? held.length === foreign.length : held.length > 0;
+  const text = giveRefusal(draft, held)?.text;
+  if (!isHeld || text === undefined) {
+    state.failbackSaid = undefined;
+    return false;
+  }
+  const about = held.map((group) => group.definition.key).join(' ');
+  if (state.failbackSaid !== about) {
+    state.failbackSaid = about;
+    say(draft, 'info', 'FAILBACK_WAITS', `${peer.name} is back, its resources stay here for now: ${text}`);
+  }
+  return true;
+}
+
+/** A real peer gives automatically once, when this node returns; what it was refused then is asked for now. */
+function settleTakeover(draft: Draft): void {
+  const {state} = draft;
+  if (!state.isTakeoverOwed || state.config.ha.autoFailback !== 'on' || refusal(draft) !== undefined) return;
+  const own = state.groups.filter((group) => isHome(draft, group) && !ownsGroup(group));
+  if (takeRefusal(draft, own) !== undefined) return;
+  state.isTakeoverOwed = false;
+  if (own.length === 0) return;
+  say(
+    draft,
+    'info',
+    'FAILBACK',
+    `The disks here are good: asking ${state.peer?.name ?? ''} for our resources (auto_failback)`,
+  );
+  send(draft, {t: 'hb_takeover', rsc_hold: 'local'});
 }
 
 function offer(draft: Draft, part: Exclude<StandbyScope, 'all'>): void {
   const {state} = draft;
   const {offered} = state.classic;
   if (!hasFailedClass(draft, part)) {
-    if (!state.groups.some((group) => group.isFailed)) offered[part] = false;
+    if (!state.groups.some((group) => group.isFailed || isLacking(draft, group))) offered[part] = false;
     return;
   }
   if (offered[part] || !state.classic.hold[part] || refusal(draft) !== undefined) return;
   offered[part] = true;
-  say(draft, 'WARN', 'OFFERING', `Resources failed here: offering ${part} resources to ${state.peer?.name ?? ''}`);
+  say(draft, 'WARN', 'OFFERING', `Resources cannot run here: offering ${part} resources to ${state.peer?.name ?? ''}`);
   beginGiving(draft, part, {isSilent: false, isFailback: false});
 }

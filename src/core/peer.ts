@@ -91,6 +91,7 @@ export function nodeRestarted(draft: Draft, node: NodeName): void {
   if (!peer.hasLeft && draft.state.config.ha.stonith === undefined) mayBeShared(draft);
   forgetPeer(peer);
   classic.offered = {local: false, foreign: false};
+  forgetWaiting(draft);
   cancelStandby(draft, `${node} was restarted`);
   for (const group of groups) group.granted = undefined;
 }
@@ -121,11 +122,19 @@ export function peerDied(draft: Draft, peer: Peer): void {
     if (group.isFailed) group.retryAtMs = draft.now.monoMs;
   }
   state.needsFailback = true;
+  forgetWaiting(draft);
   peer.isStable = false;
   peer.conflictSinceMs = undefined;
   if (isHarmless) return declareHarmless(draft, peer);
   if (state.config.ha.stonith !== undefined) return fence(draft, peer, 0);
   declareUnprotected(draft, peer);
+}
+
+/** Whatever it waited for until a disk is ready: after its end it asks anew. */
+function forgetWaiting({state}: Draft): void {
+  state.failbackSaid = undefined;
+  state.isTakeoverOwed = false;
+  for (const group of state.groups) group.isAskedFor = false;
 }
 
 function declareUnprotected(draft: Draft, peer: Peer): void {
@@ -283,6 +292,7 @@ export function peerLeft(draft: Draft, peer: Peer): void {
   peer.hasLeft = true;
   peer.cleared = 'yes';
   draft.state.needsFailback = true;
+  forgetWaiting(draft);
   cancelStandby(draft, `${peer.name} was stopped`);
   for (const group of draft.state.groups) group.granted = undefined;
   say(draft, 'info', 'PEER_LEFT', `Received shutdown notice from '${peer.name}'.`, {node: peer.name});

@@ -3,7 +3,9 @@
 // both nodes agreeing whose turn it is: between living Systole nodes nothing is started before the peer granted it or
 // acknowledged the claim.
 
+import {BARRED_FAILS} from './beacon.js';
 import {classicPlacement, classicRelease} from './classic.js';
+import {barOf, sayBar} from './disks.js';
 import {type Draft, followsClassicRules, isAlive, isGranted, isHome, isNice, ownsGroup, say} from './draft.js';
 import {setGoal} from './goals.js';
 import {isClaimSeen, nextClaim, OWNING, theirsOf, wordOf} from './peer-groups.js';
@@ -86,7 +88,11 @@ function isPreferred(draft: Draft, group: GroupState, theirs: PeerGroup | undefi
 
 function placeUnowned(draft: Draft, group: GroupState): void {
   if (group.goal !== 'idle') return;
-  const placement = placementOf(draft, group);
+  const free = unbarredPlacement(draft, group);
+  const isTurn = free.act === 'start' || free.act === 'claim';
+  const bar = barOf(draft.state, group);
+  if (isTurn && bar !== undefined) sayBar(draft, group, bar);
+  const placement = isTurn && bar !== undefined ? waits(group, bar.text) : free;
   const theirs = theirsOf(draft.state.peer, group.definition.key);
   if (placement.act === 'start') return begin(draft, group, theirs);
   if (placement.act === 'claim' && !group.intends) {
@@ -98,6 +104,8 @@ function placeUnowned(draft: Draft, group: GroupState): void {
 
 function begin(draft: Draft, group: GroupState, theirs: PeerGroup | undefined): void {
   if (!group.intends) group.claim = nextClaim(draft, theirs);
+  // A disk keeps it from its home: it returns there, if it is to, when the disk is good.
+  if (theirs?.fails === BARRED_FAILS && !isHome(draft, group)) draft.state.needsFailback = true;
   group.intends = false;
   group.granted = undefined;
   group.isFailed = false;
@@ -106,6 +114,12 @@ function begin(draft: Draft, group: GroupState, theirs: PeerGroup | undefined): 
 
 /** What may happen to a group that this node does not own; a pure question, also asked for `systole status`. */
 export function placementOf(draft: Draft, group: GroupState): Placement {
+  const bar = barOf(draft.state, group);
+  return bar === undefined ? unbarredPlacement(draft, group) : waits(group, bar.text);
+}
+
+/** The same without regard to disks. */
+function unbarredPlacement(draft: Draft, group: GroupState): Placement {
   const {state} = draft;
   const {peer} = state;
   if (group.isRemoved) return waits(group, 'it is no longer in haresources');

@@ -3,11 +3,13 @@
 import {mirror, type StandbyScope} from '../model/cluster.js';
 import type {ControlReply, ControlRequest} from '../model/control.js';
 import {unreachable} from '../model/unreachable.js';
+import {giveRefusal, takeRefusal} from './disks.js';
 import {type Draft, say, send} from './draft.js';
+import {forgive} from './forgive.js';
 import {beginLeaving} from './leave.js';
 import {fenceHarmless} from './peer.js';
-import {readScope} from './scope.js';
-import {beginGiving, forgive, givableGroups, requestRefusal} from './standby.js';
+import {inScope, readScope} from './scope.js';
+import {beginGiving, givableGroups, requestRefusal} from './standby.js';
 import {statusOf} from './status.js';
 
 /** The peer has this long to accept or refuse. */
@@ -51,9 +53,10 @@ function answer(draft: Draft, id: number, request: ControlRequest): ControlReply
 }
 
 function standby(draft: Draft, id: number, scope: StandbyScope): ControlReply | undefined {
-  const refused = requestRefusal(draft);
+  const groups = givableGroups(draft, scope);
+  const refused = requestRefusal(draft) ?? giveRefusal(draft, groups);
   if (refused !== undefined) return refused;
-  const names = givableGroups(draft, scope).map((group) => group.definition.key);
+  const names = groups.map((group) => group.definition.key);
   beginGiving(draft, scope, {isSilent: false, isFailback: false});
   const {peer} = draft.state;
   // A real peer answers within half a second when it can and never when it cannot; the client need not wait for that.
@@ -64,7 +67,8 @@ function standby(draft: Draft, id: number, scope: StandbyScope): ControlReply | 
 }
 
 function takeover(draft: Draft, id: number, scope: StandbyScope): ControlReply | undefined {
-  const refused = requestRefusal(draft);
+  const wanted = draft.state.groups.filter((group) => inScope(draft, group, {role: 'giver', scope}));
+  const refused = requestRefusal(draft) ?? takeRefusal(draft, wanted);
   if (refused !== undefined) return refused;
   send(draft, {t: 'hb_takeover', rsc_hold: scope});
   const {peer} = draft.state;

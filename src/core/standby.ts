@@ -6,6 +6,7 @@ import type {StandbyScope} from '../model/cluster.js';
 import type {ControlReply} from '../model/control.js';
 import {fieldOf, type Message} from '../model/message.js';
 import {isMeasuring} from './classic.js';
+import {barOf, giveRefusal, takeRefusal} from './disks.js';
 import {
   classOf,
   currentHold,
@@ -18,6 +19,7 @@ import {
   say,
   send,
 } from './draft.js';
+import {forgive} from './forgive.js';
 import {setGoal} from './goals.js';
 import {OWNING, theirsOf} from './peer-groups.js';
 import {sendHold} from './reports.js';
@@ -32,6 +34,8 @@ const GRANT_MS = 30_000;
 const LOOK_MS = 2_000;
 /** A failback that was refused or cancelled is tried again after this. */
 export const FAILBACK_RETRY_MS = 1_000;
+const DISK_NOT_READY = 'DISK_NOT_READY';
+const DISK_RETRY_MS = 10_000;
 
 /** Why a move cannot begin now; undefined: it can. */
 export function refusal(draft: Draft): Extract<ControlReply, {ok: false}> | undefined {
@@ -108,28 +112,21 @@ function heardMe(draft: Draft, peer: Peer, scope: StandbyScope): void {
     }
     cancelStandby(draft, `${peer.name} asked at the same time and goes first`);
   }
-  const refused = refusal(draft);
+  const wanted = draft.state.groups.filter((group) => inScope(draft, group, {role: 'taker', scope}));
+  const refused = refusal(draft) ?? takeRefusal(draft, wanted);
   if (refused !== undefined) {
     say(draft, 'WARN', 'STANDBY_REFUSED', `Standby message from ${peer.name} ignored. ${refused.text}`);
-    // A real peer has no word for a refusal; its request ends after ten seconds.
+    // A real peer has no word for a refusal; its request ends after ten seconds, and it never asks again by itself.
+    draft.state.isTakeoverOwed ||= peer.kind === 'classic' && refused.code === DISK_NOT_READY;
     if (peer.kind === 'systole') send(draft, {t: 'sysrefuse', dest: peer.name, code: refused.code, text: refused.text});
     return;
   }
   const untilMs = draft.now.monoMs + (peer.kind === 'systole' ? LOOK_MS : STEP_MS);
   draft.state.standby = {role: 'taker', scope, step: 'waiting', untilMs, keys: [], isSilent: false, isFailback: false};
-  for (const group of draft.state.groups) {
-    if (inScope(draft, group, {role: 'taker', scope}) && group.state === 'failed') forgive(group);
-  }
+  for (const group of wanted) if (group.state === 'failed') forgive(group);
   say(draft, 'info', 'STANDBY', `${peer.name} wants to go standby [${scope}]`);
   send(draft, {t: 'ask_resources', rsc_hold: scope, info: 'other'});
   answerPending(draft, 'takeover', {ok: true, text: `${peer.name} gives ${scope} resources`});
-}
-
-/** The operator or the peer asks for another try: an old failure does not stand in the way. */
-export function forgive(group: GroupState): void {
-  group.isFailed = false;
-  group.retryAtMs = undefined;
-  if (group.state === 'failed') group.state = 'stopped';
 }
 
 export function heardRefusal(draft: Draft, message: Message): void {
@@ -139,6 +136,8 @@ export function heardRefusal(draft: Draft, message: Message): void {
   answerPending(draft, 'takeover', reply);
   if (draft.state.standby?.step !== 'asked') return;
   abandon(draft);
+  // Its disk is told of by its beacon; when that is not what it means, asking every second would not help.
+  if (code === DISK_NOT_READY) draft.state.failbackAtMs = draft.now.monoMs + DISK_RETRY_MS;
   answerPending(draft, 'standby', reply);
 }
 
@@ -151,7 +150,7 @@ export function answerPending(draft: Draft, kind: 'standby' | 'takeover', reply:
 }
 
 function accepted(draft: Draft, standby: Standby): void {
-  const names = givableGroups(draft, standby.scope).map((group) => group.definition.key);
+  const names = givenGroups(draft, standby).map((group) => group.definition.key);
   const text = `${draft.state.self} gives ${names.join(', ') || 'nothing'} to ${draft.state.peer?.name ?? ''}`;
   answerPending(draft, 'standby', {ok: true, text});
   beginReleasing(draft, standby);
@@ -160,7 +159,14 @@ function accepted(draft: Draft, standby: Standby): void {
 function beginReleasing(draft: Draft, standby: Standby): void {
   standby.step = 'releasing';
   standby.untilMs = draft.now.monoMs + STEP_MS;
-  standby.keys = givableGroups(draft, standby.scope).map((group) => group.definition.key);
+  standby.keys = givenGroups(draft, standby).map((group) => group.definition.key);
+}
+
+/** A Systole peer takes what is granted; a real one takes the class, so it is too late to keep a group of it back. */
+function givenGroups(draft: Draft, standby: Standby): GroupState[] {
+  const groups = givableGroups(draft, standby.scope);
+  if (followsClassicRules(draft)) return groups;
+  return groups.filter((group) => giveRefusal(draft, [group]) === undefined);
 }
 
 function completed(draft: Draft, standby: Standby): void {
@@ -264,6 +270,7 @@ function settleTaking(draft: Draft, standby: Standby): void {
 }
 
 function isStillToStart(draft: Draft, group: GroupState): boolean {
+  if (barOf(draft.state, group) !== undefined) return false;
   if (followsClassicRules(draft)) return draft.state.classic.hold[classOf(draft, group)];
   return theirsOf(draft.state.peer, group.definition.key)?.state === 'g';
 }

@@ -31,6 +31,7 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     nodes: [],
     peer: partner === undefined ? undefined : newPeer(partner),
     groups: groupsHere(config).map(groupOf),
+    disks: [],
     classic: {
       rstate: 'starting',
       hold: {local: false, foreign: false},
@@ -42,6 +43,8 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     pending: [],
     needsFailback: false,
     failbackAtMs: 0,
+    isTakeoverOwed: false,
+    failbackSaid: undefined,
     nextId: 0,
     steppedMs: now.monoMs,
     leaseAtMs: 0,
@@ -81,9 +84,11 @@ export function groupOf(definition: ResourceGroup): GroupState {
     requestedAtMs: undefined,
     isPermitted: false,
     owesIpResponse: false,
+    isAskedFor: false,
     isConflicting: false,
     isPartial: false,
     isShared: false,
+    barSaid: undefined,
   };
 }
 

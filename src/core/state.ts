@@ -4,6 +4,7 @@
 import type {Hold, NodeName, NodeStatus, NodeView, StandbyScope, StonithWord} from '../model/cluster.js';
 import type {ClusterConfig} from '../model/config.js';
 import type {GroupStateWord, ResourceStateWord} from '../model/control.js';
+import type {DiskFacts} from '../model/disk.js';
 import type {ResourceAction, ResourceGroup} from '../model/resource.js';
 
 export type Goal =
@@ -71,12 +72,16 @@ export interface GroupState {
   isPermitted: boolean;
   /** Legacy mode: answer this ip-request when the group is stopped. */
   owesIpResponse: boolean;
+  /** Legacy mode: the peer asked for it while its disk was not ready. */
+  isAskedFor: boolean;
   /** A conflict with the peer was reported; so that it is logged once. */
   isConflicting: boolean;
   /** Found running in part, or some status gave no answer: it may be the peer's. Completed only when that is excluded. */
   isPartial: boolean;
   /** It ran on the peer as well, or may have. */
   isShared: boolean;
+  /** Which disk bars it from being started here, as last said in the log; undefined: none does. */
+  barSaid: string | undefined;
 }
 
 export interface Grant {
@@ -189,12 +194,18 @@ export interface ManagerState {
   /** The other node of the pair; undefined: a cluster of one. */
   peer: Peer | undefined;
   groups: GroupState[];
+  /** The DRBD resources of the groups; empty: nothing is known. */
+  disks: readonly DiskFacts[];
   classic: Classic;
   standby: Standby | undefined;
   pending: PendingRequest[];
   needsFailback: boolean;
   /** Earliest time of the next try of an automatic failback or offer. */
   failbackAtMs: number;
+  /** A real peer would have given groups, and this node's disk was not ready. */
+  isTakeoverOwed: boolean;
+  /** Why the failback waits for the peer's disk, as last said in the log; undefined: it does not. */
+  failbackSaid: string | undefined;
   nextId: number;
   /** Time of the last step: deadlines up to it have been looked at. */
   steppedMs: number;

@@ -2,6 +2,9 @@
 
 import type {Hold} from '../model/cluster.js';
 import type {ClusterStatus, GroupStateWord, GroupStatus, ResourceStatus} from '../model/control.js';
+import type {DiskFacts} from '../model/disk.js';
+import {BARRED_FAILS} from './beacon.js';
+import {disksOf} from './disks.js';
 import {currentHold, type Draft, isAlive, isQuiet, ownsGroup} from './draft.js';
 import {isPeerStable} from './peer.js';
 import {theirsOf} from './peer-groups.js';
@@ -24,6 +27,7 @@ export function statusOf(draft: Draft): ClusterStatus {
       ...(node.status === 'dead' && node.name === state.peer?.name && {stonith: state.peer.stonith}),
     })),
     groups: state.groups.map((group) => groupStatus(draft, group)),
+    ...disksStatus(draft),
     standby: standbyText(draft),
     warnings: warningsOf(draft),
   };
@@ -78,6 +82,18 @@ function ownerOf(draft: Draft, group: GroupState): string | undefined {
   return isTheirs.includes(peer.hold) ? peer.name : undefined;
 }
 
+/** Only where there is one, so that a cluster without DRBD reads as before. */
+function disksStatus({state}: Draft): Pick<ClusterStatus, 'disks'> {
+  if (state.disks.length === 0) return {};
+  const carries = (group: GroupState, disk: DiskFacts) => disksOf(state, group).includes(disk);
+  return {
+    disks: state.disks.map((disk) => ({
+      ...disk,
+      groups: state.groups.filter((group) => carries(group, disk)).map((group) => group.definition.key),
+    })),
+  };
+}
+
 const WORDS: Readonly<Record<string, GroupStateWord>> = {
   u: 'unknown',
   '0': 'stopped',
@@ -93,7 +109,8 @@ const WORDS: Readonly<Record<string, GroupStateWord>> = {
 function peerState(draft: Draft, group: GroupState): GroupStateWord | undefined {
   const {peer} = draft.state;
   if (!isAlive(peer) || peer.kind !== 'systole') return undefined;
-  return WORDS[theirsOf(peer, group.definition.key)?.state ?? ''];
+  const theirs = theirsOf(peer, group.definition.key);
+  return theirs?.fails === BARRED_FAILS ? 'stopped' : WORDS[theirs?.state ?? ''];
 }
 
 function activityOf(draft: Draft, group: GroupState): string | undefined {

@@ -10,6 +10,7 @@ import type {ManagerEffect, ManagerEvent} from '../model/manager.js';
 import type {Now, Step} from '../model/time.js';
 import {unreachable} from '../model/unreachable.js';
 import {assert} from './assert.js';
+import {disksChanged} from './disks.js';
 import {type Draft, draftOf, ownsGroup, say} from './draft.js';
 import {leave} from './leave.js';
 import {messageReceived} from './messages.js';
@@ -73,6 +74,8 @@ function apply(draft: Draft, event: ManagerEvent): void {
       return fencingFinished(draft, event);
     case 'client-requested':
       return clientRequested(draft, event.id, event.request);
+    case 'disks-changed':
+      return disksChanged(draft, event.disks);
     case 'config-changed':
       return configChanged(draft, event.config);
     default:

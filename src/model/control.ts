@@ -2,6 +2,7 @@
 // id chosen by the client; the answer carries the same id. Root and group haclient reach it through file modes.
 
 import type {Hold, NodeName, NodeView, StandbyScope} from './cluster.js';
+import type {DiskFacts} from './disk.js';
 
 export type ControlRequest =
   | {readonly command: 'status'}
@@ -24,7 +25,7 @@ export type ControlRequest =
 
 export type ControlReply =
   | {readonly ok: true; readonly text: string; readonly status?: ClusterStatus; readonly dump?: unknown}
-  /** `code` is stable for programs, e.g. `PEER_DEAD`, `IN_FLUX`, `STANDBY_RUNNING`, `SHUTTING_DOWN`. */
+  /** `code` is stable for programs, e.g. `PEER_DEAD`, `IN_FLUX`, `STANDBY_RUNNING`, `DISK_NOT_READY`, `SHUTTING_DOWN`. */
   | {readonly ok: false; readonly code: string; readonly text: string; readonly hint?: string};
 
 export interface ControlRequestLine {
@@ -68,6 +69,12 @@ export interface GroupStatus {
   readonly reason: string | undefined;
 }
 
+/** A DRBD resource of a group. */
+export interface DiskStatus extends DiskFacts {
+  /** Keys of the groups that it carries. */
+  readonly groups: readonly string[];
+}
+
 export interface ClusterStatus {
   readonly node: NodeName;
   readonly version: string;
@@ -77,6 +84,8 @@ export interface ClusterStatus {
   readonly phase: 'waiting' | 'joining' | 'stable' | 'leaving';
   readonly nodes: readonly (NodeView & {readonly kind: 'self' | 'systole' | 'classic' | 'unknown' | 'ping'})[];
   readonly groups: readonly GroupStatus[];
+  /** Absent when no group has a DRBD resource. */
+  readonly disks?: readonly DiskStatus[];
   readonly standby: string | undefined;
   /** Lasting warnings, e.g. that no fencing is configured. */
   readonly warnings: readonly string[];

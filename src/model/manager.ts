@@ -5,6 +5,7 @@ import type {ManagerToMessaging, MessagingToManager} from './channel.js';
 import type {NodeName} from './cluster.js';
 import type {ClusterConfig} from './config.js';
 import type {ControlReply, ControlRequest} from './control.js';
+import type {DiskFacts} from './disk.js';
 import type {LogRecord} from './log.js';
 import type {Message} from './message.js';
 import type {ResourceCall, ResourceExit, ResourceGroup} from './resource.js';
@@ -24,6 +25,8 @@ export type ManagerEvent =
       readonly text: string;
     }
   | {readonly type: 'client-requested'; readonly id: number; readonly request: ControlRequest}
+  /** All DRBD resources of the groups in force, as they are now; never sent where there is none. */
+  | {readonly type: 'disks-changed'; readonly disks: readonly DiskFacts[]}
   /** A reload succeeded: the new configuration. A failed one never gets here. */
   | {readonly type: 'config-changed'; readonly config: ClusterConfig};
 

@@ -1,14 +1,18 @@
 // The DRBD resources of this node's groups, as the manager sees them: which they are follows from haresources, the rest is
 // loaded only when there is one. A node without drbddisk, or without DRBD's programs, pays nothing.
 
+import type {ClusterConfig} from '../model/config.js';
+import {type DiskFacts, diskOf} from '../model/disk.js';
 import type {LogRecord} from '../model/log.js';
 import type {ResourceGroup} from '../model/resource.js';
 import type {DiskService} from './drbd/service.js';
 import type {ScriptEnv} from './script-env.js';
 
 export interface DisksOptions {
+  readonly config: () => ClusterConfig;
   readonly env: () => ScriptEnv;
   readonly log: (record: LogRecord) => void;
+  readonly onFacts: (facts: readonly DiskFacts[]) => void;
 }
 
 export class Disks {
@@ -22,7 +26,14 @@ export class Disks {
     const names = drbdNames(groups);
     if (names.length === 0 && this.service === undefined) return;
     this.service ??= import('./drbd/service.js').then(({openDiskService}) =>
-      openDiskService({env: this.options.env(), log: this.options.log}),
+      openDiskService({
+        env: this.options.env(),
+        log: this.options.log,
+        peer: () => peerOf(this.options.config()),
+        onFacts: (facts) => {
+          if (!this.isClosed) this.options.onFacts(facts);
+        },
+      }),
     );
     void this.service.then((service) => (this.isClosed ? service.close() : service.follow(names)));
   }
@@ -34,8 +45,14 @@ export class Disks {
   }
 }
 
+/** DRBD 9 names a connection after the node at its other end. */
+function peerOf({ha}: ClusterConfig): string | undefined {
+  const others = ha.nodes.filter((node) => node !== ha.node);
+  return others.length === 1 ? others[0] : undefined;
+}
+
 /** `drbddisk` alone means every resource of the configuration, as the agent has it: `all`. */
 export function drbdNames(groups: readonly ResourceGroup[]): readonly string[] {
-  const agents = groups.flatMap((group) => group.resources).filter((resource) => resource.script === 'drbddisk');
-  return [...new Set(agents.map((resource) => resource.args[0] ?? 'all'))].sort();
+  const names = groups.flatMap((group) => group.resources.map(diskOf)).filter((each) => each !== undefined);
+  return [...new Set(names)].sort();
 }

@@ -123,7 +123,12 @@ export class Manager {
       log: this.say,
       onFailfast: (reason) => this.reboot(reason),
     });
-    this.disks = new Disks({env: () => this.env, log: this.say});
+    this.disks = new Disks({
+      config: () => this.config,
+      env: () => this.env,
+      log: this.say,
+      onFacts: (disks) => dispatch({type: 'disks-changed', disks}),
+    });
     this.ports = this.makePorts();
     this.loop = new ManagerLoop({
       perform: (effect) => {

@@ -27,6 +27,8 @@ export function traceEvent(event: ManagerEvent, level: number): string | undefin
       return `event: request ${event.id}: ${cut(JSON.stringify(event.request), MESSAGE_CHARS_MAX)}`;
     case 'fencing-finished':
       return `event: fencing of ${event.node} ${event.ok ? 'succeeded' : 'failed'}: ${cut(event.text)}`;
+    case 'disks-changed':
+      return `event: disks ${event.disks.map(({resource, disk, peerDisk, connection}) => `${resource} ${disk}/${peerDisk} ${connection}`).join(', ')}`;
     case 'messaging-lost':
     case 'config-changed':
       return `event: ${event.type}`;

@@ -47,6 +47,10 @@ export class FakeDrbd {
     writeFileSync(`${this.dir}/${name}`, text);
   }
 
+  lose(name: string): void {
+    rmSync(`${this.dir}/${name}`, {force: true});
+  }
+
   read(name: string): string {
     return readFileSync(`${this.dir}/${name}`, 'utf8');
   }

@@ -19,8 +19,10 @@ import {
 } from 'node:fs';
 import {afterEach, beforeEach, test} from '@jest/globals';
 import {parseMove} from '../../src/commands/lib/move.js';
+import {waitsFor} from '../../src/commands/lib/move-disks.js';
+import {renderStatus} from '../../src/commands/lib/render-status.js';
 import {frame} from '../../src/commands/lib/watch.js';
-import type {ClusterStatus, ControlReply} from '../../src/model/control.js';
+import type {ClusterStatus, ControlReply, DiskStatus} from '../../src/model/control.js';
 import {type Place, place, root, runBin, runProgram} from '../helpers/command.js';
 import {type FakeServer, fakeControl} from '../helpers/fake-daemon.js';
 
@@ -137,6 +139,125 @@ test('--wait ends when the groups run on the other node', async () => {
   assert.equal(status, 0, stderr);
   assert.equal(looks, 3);
   assert.match(stderr, /A is on n2/);
+});
+
+const progress = {percent: 37.5, leftKib: 163_840, speedKibS: 10_240, etaS: 16};
+const source = {
+  resource: 'data',
+  found: 'up',
+  role: 'Primary',
+  peerRole: 'Secondary',
+  disk: 'UpToDate',
+  peerDisk: 'Inconsistent',
+  connection: 'Connected',
+  replication: 'SyncSource',
+  bar: undefined,
+  peerBar: {code: 'sync-source', text: 'data is still being synchronised to it'},
+  progress,
+  groups: ['A'],
+} as const satisfies DiskStatus;
+
+/** The status while n1 holds the group and its disks are like this. */
+function withDisks(disks: readonly DiskStatus[], owner = 'n1'): ControlReply {
+  const reply = standbyStatus(undefined, owner, 'running');
+  return reply.ok && reply.status ? {...reply, status: {...reply.status, disks}} : reply;
+}
+
+const NOT_READY = {
+  ok: false,
+  code: 'DISK_NOT_READY',
+  text: 'n2 cannot take A: data is still being synchronised',
+} as const;
+
+for (const [program, words] of [
+  ['hb_standby', ['--wait']],
+  ['systole', ['standby']],
+] as const) {
+  test(`${program}: --wait waits for the synchronisation first, and asks again when it has ended`, async () => {
+    let [looks, asked] = [0, 0];
+    server = await fakeControl(`${where.dir}/run/systole`, (request) => {
+      if (request.command !== 'status') {
+        asked += 1;
+        return asked === 1 ? NOT_READY : {ok: true, text: 'n1 gives A to n2'};
+      }
+      looks += 1;
+      if (looks < 3) return withDisks([source]);
+      return withDisks([{...source, peerBar: undefined, progress: undefined}], asked > 1 ? 'n2' : 'n1');
+    });
+    const {status, stderr, stdout} = await runBin(program, [...words], where);
+    assert.equal(status, 0, stderr);
+    assert.equal(asked, 2);
+    assert.match(stderr, /^waiting: n2 cannot take A: data is still being synchronised$/m);
+    // Not a terminal: one line in ten seconds.
+    assert.equal(stderr.match(/waiting:/g)?.length, 1);
+    assert.match(stderr + stdout, /A is on n2/);
+  }, 20_000);
+}
+
+test('without --wait a disk that is not ready is a refusal; with it, the time is bounded', async () => {
+  server = await fakeControl(`${where.dir}/run/systole`, (request) =>
+    request.command === 'status' ? withDisks([source]) : {...NOT_READY, hint: 'wait'},
+  );
+  const refused = await runBin('hb_takeover', [], where);
+  assert.equal(refused.status, 3);
+  assert.match(refused.stderr, /n2 cannot take A.+\n {4}hint: wait/);
+  const late = await runBin('hb_standby', ['--wait', '--timeout', '1.2'], where);
+  assert.equal(late.status, 4);
+  assert.match(late.stderr, /not begun in time: data is still being synchronised to it, 37\.5 %, 160\.0 MiB to go/);
+}, 20_000);
+
+test('what a move waits for: the disks in its scope, as the asking node sees them', () => {
+  const reply = withDisks([source]);
+  assert.ok(reply.ok && reply.status);
+  const {status} = reply;
+  const target = {
+    ...source,
+    role: 'Secondary',
+    bar: {code: 'sync-target', text: 'data is being synchronised'},
+  } as const;
+  const lost = {...source, role: 'Secondary', connection: 'StandAlone', progress: undefined} as const;
+  const of = (direction: 'standby' | 'takeover', scope: 'all' | 'foreign', disk: DiskStatus) =>
+    waitsFor({direction, scope}, {...status, disks: [disk]});
+  assert.match(of('standby', 'all', source) ?? '', /^data is still being synchronised to it, 37\.5 %/);
+  assert.equal(of('standby', 'foreign', source), undefined);
+  assert.equal(of('takeover', 'all', source), undefined);
+  assert.match(of('takeover', 'all', target) ?? '', /^data is being synchronised, 37\.5 %/);
+  assert.match(of('takeover', 'all', lost) ?? '', /to it$/);
+  assert.equal(of('takeover', 'all', {...target, found: 'unknown'}), undefined);
+});
+
+test('the disks in systole status, with and without trouble; without disks no such section', () => {
+  const reply = withDisks([source]);
+  assert.ok(reply.ok && reply.status);
+  const {status} = reply;
+  const {disks: _none, ...without} = status;
+  assert.doesNotMatch(renderStatus(without, false), /Disks/);
+  const show = (...disks: DiskStatus[]) => renderStatus({...status, disks}, false).split('\nDisks\n')[1];
+  assert.equal(
+    show(source),
+    '  data  here Primary UpToDate, there Secondary Inconsistent, SyncSource\n' +
+      '      synchronising: 37.5 %, 160.0 MiB to go, 10.0 MiB/s, about 0:16 left\n' +
+      '      no planned move: data is still being synchronised to it',
+  );
+  const good = {...source, peerDisk: 'UpToDate', replication: 'Established', peerBar: undefined, progress: undefined};
+  assert.equal(show(good), '  data  here Primary UpToDate, there Secondary UpToDate, Established');
+  const outdated = {
+    ...good,
+    role: 'Secondary',
+    peerRole: 'Unknown',
+    disk: 'Outdated',
+    peerDisk: 'DUnknown',
+    connection: 'Connecting',
+    bar: {code: 'outdated', text: 'the disk of data is Outdated here'},
+  };
+  assert.equal(
+    show(outdated, {...good, resource: 'journal', found: 'down'}, {...good, resource: 'logs', found: 'unknown'}),
+    '  data     here Secondary Outdated, there Unknown DUnknown, Connecting\n' +
+      '      no start here: the disk of data is Outdated here\n' +
+      '  journal  not up\n' +
+      '  logs     not known: DRBD gives no answer',
+  );
+  assert.match(renderStatus({...status, disks: [outdated]}, true), /\u001b\[31mOutdated\u001b\[0m/);
 });
 
 test('--wait says so when the move failed, and when time ran out', async () => {

@@ -3,24 +3,40 @@
 
 import assert from 'node:assert/strict';
 import {afterEach, beforeEach, test} from '@jest/globals';
+import {makeView, timesOf} from '../../src/drbd/view.js';
+import type {DiskFacts} from '../../src/model/disk.js';
 import type {LogRecord} from '../../src/model/log.js';
 import {drbdNames} from '../../src/runtime/disks.js';
 import {openDiskService} from '../../src/runtime/drbd/service.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
+import {keepFinding} from '../../src/runtime/drbd/view-here.js';
 import {groupsOf} from '../helpers/cluster-config.js';
 import {type DrbdVariables, FakeDrbd} from '../helpers/drbd.js';
 
 let drbd: FakeDrbd;
 let said: LogRecord[];
+let told: (readonly DiskFacts[])[];
 beforeEach(() => {
   drbd = new FakeDrbd();
   said = [];
+  told = [];
 });
 afterEach(() => drbd.remove());
 
-async function bringUp(state: Partial<DrbdVariables>, names: readonly string[] = ['data']) {
+const common = () => ({
+  env: drbd.env,
+  log: (record: LogRecord) => void said.push(record),
+  peer: () => 'n2',
+  onFacts: (facts: readonly DiskFacts[]) => void told.push(facts),
+});
+
+async function bringUp(
+  state: Partial<DrbdVariables>,
+  names: readonly string[] = ['data'],
+  env: Readonly<Record<string, string>> = drbd.env,
+) {
   drbd.set(state);
-  const service = openDiskService({env: drbd.env, log: (record) => said.push(record), pollMs: 10, lookMs: 300});
+  const service = openDiskService({...common(), env, bringUp: {pollMs: 10, lookMs: 300}});
   service.follow(names);
   // The same again is no new work.
   service.follow(names);
@@ -54,6 +70,29 @@ test('alone after a split brain: one attempt, then it is left and said', async (
   assert.deepEqual(drbd.calls(), ['connect data']);
 });
 
+test('alone after a split brain that is known: left alone', async () => {
+  const env = {...drbd.env, HA_RUNDIR: `${drbd.dir}/run`, HA_VARLIBDIR: `${drbd.dir}/lib`};
+  const view = makeView({
+    node: 'n1',
+    resource: 'data',
+    wallMs: 1,
+    generations: [],
+    times: timesOf(undefined),
+    state: undefined,
+    isDiscarding: false,
+  });
+  keepFinding({runDir: env.HA_RUNDIR, varLibDir: env.HA_VARLIBDIR}, 'data', {
+    kind: 'split-brain',
+    sinceMs: 1,
+    seenMs: 1,
+    ours: view,
+    theirs: undefined,
+  });
+  const [text] = await bringUp({conn: 'StandAlone', repl: 'Off'}, ['data'], env);
+  assert.match(text ?? '', /after a split brain, and is left so/);
+  assert.deepEqual(drbd.calls(), []);
+});
+
 test('without a disk: adjusted, but never under a Primary', async () => {
   await bringUp({disk: 'Diskless'});
   assert.deepEqual(drbd.calls(), ['adjust data']);
@@ -76,10 +115,11 @@ test('all: every resource of the configuration', async () => {
 });
 
 test('without its programs nothing is said and nothing is done', async () => {
-  const service = openDiskService({env: {PATH: '/nowhere'}, log: (record) => said.push(record), tools: bare()});
+  const service = openDiskService({...common(), tools: bare()});
   service.follow(['data']);
   await service.idle();
   assert.deepEqual(said, []);
+  assert.deepEqual(told, []);
 });
 
 function bare(): DrbdTools {
@@ -99,5 +139,6 @@ test('two that bring up at once wait for each other', async () => {
 test('names come from the agents of the groups', () => {
   assert.deepEqual(drbdNames(groupsOf('n1 A drbddisk::data Fs; n2 B drbddisk::logs drbddisk::data')), ['data', 'logs']);
   assert.deepEqual(drbdNames(groupsOf('n1 A drbddisk')), ['all']);
+  assert.deepEqual(drbdNames(groupsOf('n1 A drbddisk::data/0 drbddisk::/dev/drbd1')), ['data']);
   assert.deepEqual(drbdNames(groupsOf('n1 A mysqld')), []);
 });

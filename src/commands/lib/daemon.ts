@@ -47,8 +47,9 @@ export async function askOrInject(
   request: ControlRequest,
   fields: Readonly<Record<string, string>>,
   program: string,
+  question: () => Promise<ControlReply> = () => ask(request),
 ): Promise<(ControlReply & {readonly ok: true}) | undefined> {
-  const reply = await ask(request);
+  const reply = await question();
   if (reply.ok || reply.code !== 'NOT_RUNNING') return orExit(reply, program);
   const {fifo} = paths();
   const result = writeFifo(fifo, fields);

@@ -4,6 +4,7 @@
 import {Args, Flags} from '@oclif/core';
 import {ask, orExit} from './daemon.js';
 import {SCOPES, waitForMove} from './move.js';
+import {askWhenReady} from './move-disks.js';
 import {SystoleCommand} from './systole-command.js';
 
 export abstract class MoveCommand extends SystoleCommand {
@@ -17,7 +18,11 @@ export abstract class MoveCommand extends SystoleCommand {
     }),
   };
   static override flags = {
-    wait: Flags.boolean({description: 'wait until the groups run there', default: true, allowNo: true}),
+    wait: Flags.boolean({
+      description: 'wait until the groups run there, for a synchronisation of their disks first',
+      default: true,
+      allowNo: true,
+    }),
     timeout: Flags.integer({description: 'seconds to wait', default: 120, min: 1}),
   };
 
@@ -29,9 +34,13 @@ export abstract class MoveCommand extends SystoleCommand {
     const {direction} = this;
     const program = `systole ${direction}`;
     const scope = SCOPES[args.scope] ?? 'all';
-    const reply = orExit(await ask({command: direction, scope}), program);
+    const deadlineMs = performance.now() + flags.timeout * 1000;
+    const answer = flags.wait
+      ? await askWhenReady({direction, scope}, deadlineMs, program)
+      : await ask({command: direction, scope});
+    const reply = orExit(answer, program);
     if (reply.text !== '') this.log(reply.text);
     if (!flags.wait) return;
-    this.log(await waitForMove({direction, scope, timeoutMs: flags.timeout * 1000}, program));
+    this.log(await waitForMove({direction, scope, timeoutMs: deadlineMs - performance.now()}, program));
   }
 }

@@ -3,6 +3,7 @@
 import type {StandbyScope} from '../../model/cluster.js';
 import type {ClusterStatus, GroupStatus} from '../../model/control.js';
 import {ask, askOrInject, orExit} from './daemon.js';
+import {askWhenReady} from './move-disks.js';
 import {calledAs, EXIT, Exit, stamp} from './program.js';
 
 export type Direction = 'standby' | 'takeover';
@@ -27,6 +28,8 @@ export const SCOPES: Readonly<Record<string, StandbyScope>> = {
   local: 'local',
   failback: 'foreign',
 };
+const HELP = `With --wait: until the groups run there, at most 120 s or SECONDS. Disks that are being synchronised are waited for
+first, and the progress is shown; without --wait the move is refused then.`;
 const POLL_MS = 50;
 const WAIT_MS = 120_000;
 
@@ -37,7 +40,7 @@ export function parseMove(direction: Direction, words: readonly string[]): MoveR
   for (let at = 0; at < words.length; at += 1) {
     const word = words[at]!;
     const seconds = word === '--timeout' ? words[++at] : /^--timeout=(.*)$/.exec(word)?.[1];
-    if (word === '--help') throw new Exit(EXIT.usage, usage());
+    if (word === '--help') throw new Exit(EXIT.usage, `${usage()}\n${HELP}`);
     if (word === '--wait') wait = true;
     else if (word.startsWith('--timeout')) timeoutMs = milliseconds(seconds);
     else rest.push(word);
@@ -61,11 +64,15 @@ export async function move(request: MoveRequest, program: string): Promise<numbe
     direction === 'standby'
       ? {t: 'ask_resources', rsc_hold: scope, info: 'me'}
       : {t: 'hb_takeover', rsc_hold: request.word};
-  const reply = await askOrInject({command: direction, scope}, fields, program);
+  const deadlineMs = performance.now() + request.timeoutMs;
+  const wish = {command: direction, scope};
+  const reply = await (request.wait
+    ? askOrInject(wish, fields, program, () => askWhenReady({direction, scope}, deadlineMs, program))
+    : askOrInject(wish, fields, program));
   if (direction === 'standby') process.stderr.write(`${stamp()} Going standby [${scope}].\n`);
   if (!request.wait) return EXIT.ok;
   if (!reply) throw new Exit(EXIT.usage, `${program}: --wait needs a Systole daemon; this heartbeat gives no answer`);
-  process.stderr.write(`${await waitForMove(request, program)}\n`);
+  process.stderr.write(`${await waitForMove({...request, timeoutMs: deadlineMs - performance.now()}, program)}\n`);
   return EXIT.ok;
 }
 

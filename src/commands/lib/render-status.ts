@@ -2,12 +2,13 @@
 // never carries meaning alone.
 
 import type {NodeView} from '../../model/cluster.js';
-import type {ClusterStatus, GroupStatus} from '../../model/control.js';
+import type {ClusterStatus, DiskStatus, GroupStatus} from '../../model/control.js';
+import {isOrdinary, progressText} from '../../model/disk.js';
 
 type Paint = (text: string, word: string) => string;
 
-const GOOD = ['active', 'up', 'ping', 'running', 'stable'];
-const BAD = ['dead', 'failed', 'blocked'];
+const GOOD = ['active', 'up', 'ping', 'running', 'stable', 'UpToDate', 'Established'];
+const BAD = ['dead', 'failed', 'blocked', 'Outdated', 'Inconsistent', 'Diskless', 'Failed', 'StandAlone'];
 const GREEN = 32;
 const RED = 31;
 const YELLOW = 33;
@@ -25,6 +26,7 @@ export function renderStatus(status: ClusterStatus, isColoured: boolean): string
     ...(status.groups.length === 0
       ? ['  none in haresources']
       : status.groups.flatMap((group) => groupLines(group, status.node, paint))),
+    ...diskSection(status.disks ?? [], paint),
     ...(status.warnings.length === 0
       ? []
       : ['', 'Warnings', ...status.warnings.map((text) => paint(`  ${text}`, 'warning'))]),
@@ -71,6 +73,31 @@ function where(group: GroupStatus, node: string, paint: Paint): string {
   if (group.owner === undefined) return paint('runs nowhere', 'failed');
   const state = group.owner === node ? group.state : (group.peerState ?? 'running');
   return `${paint(state, state)} on ${group.owner}`;
+}
+
+function diskSection(disks: readonly DiskStatus[], paint: Paint): string[] {
+  if (disks.length === 0) return [];
+  const width = Math.max(...disks.map((each) => each.resource.length));
+  return ['', 'Disks', ...disks.flatMap((disk) => diskLines(disk, width, paint))];
+}
+
+function diskLines(disk: DiskStatus, width: number, paint: Paint): string[] {
+  const name = `  ${disk.resource.padEnd(width)}  `;
+  if (disk.found === 'down') return [`${name}${paint('not up', 'failed')}`];
+  if (disk.found === 'unknown') return [`${name}${paint('not known: DRBD gives no answer', 'warning')}`];
+  const link = disk.connection === 'Connected' ? disk.replication : disk.connection;
+  const here = `here ${disk.role} ${paint(disk.disk, disk.disk)}`;
+  const there = `there ${disk.peerRole} ${paint(disk.peerDisk, disk.peerDisk)}`;
+  const isActive = disk.role === 'Primary';
+  const bar = isActive ? disk.peerBar : disk.bar;
+  const progress = disk.progress === undefined ? [] : [`synchronising: ${progressText(disk.progress)}`];
+  const what = isActive ? 'no planned move' : 'no start here';
+  const barText = bar === undefined || isOrdinary(bar) ? [] : [`${what}: ${bar.text}`];
+  const alone = disk.connection === 'StandAlone' ? ['stands alone: see systole drbd status'] : [];
+  return [
+    `${name}${here}, ${there}, ${paint(link, link)}`,
+    ...[...progress, ...barText, ...alone].map((text) => `      ${paint(text, 'warning')}`),
+  ];
 }
 
 function failures({failCount}: GroupStatus): string {

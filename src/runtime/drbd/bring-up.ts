@@ -12,6 +12,8 @@ import {type DrbdTools, reasonOf} from './tools.js';
 export interface BringUpOptions {
   readonly tools: DrbdTools;
   readonly log: (record: LogRecord) => void;
+  /** Known to be split, or under repair: connecting it is the administrator's business. */
+  readonly isSplit: (resource: string) => boolean;
   /** After an attempt to connect, DRBD has shaken hands with a peer that is there. */
   readonly lookMs?: number;
   readonly pollMs?: number;
@@ -30,8 +32,13 @@ export async function bringUpHere(resource: string, options: BringUpOptions): Pr
       return bringUp(resource, options);
     case 'up':
       if (lacksDisk(sight.state)) return attach(resource, options);
-      return standsAlone(sight.state) ? connect(resource, options) : undefined;
+      if (!standsAlone(sight.state)) return;
+      return options.isSplit(resource) ? leaveSplit(resource, options) : connect(resource, options);
   }
+}
+
+function leaveSplit(resource: string, options: BringUpOptions): void {
+  warn(options, resource, `${resource} stands alone after a split brain, and is left so: see systole drbd status`);
 }
 
 async function bringUp(resource: string, options: BringUpOptions): Promise<void> {
@@ -64,7 +71,7 @@ async function connect(resource: string, options: BringUpOptions): Promise<void>
     const sight = await tools.read(resource);
     if (sight.found !== 'up' || isConnected(sight.state)) return;
     if (!standsAlone(sight.state)) continue;
-    const why = `${resource} stands alone again after an attempt to connect, and is left so: nothing is replicated. Probably both nodes were Primary apart from each other (split brain); docs/drbd.md says how to decide whose data to keep`;
+    const why = `${resource} stands alone again after an attempt to connect, and is left so: nothing is replicated. Probably both nodes were Primary apart from each other (split brain): see systole drbd status`;
     return warn(options, resource, why);
   }
 }

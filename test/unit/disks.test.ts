@@ -1,0 +1,372 @@
+// Goal: facts of DRBD rule starts and planned moves (issue of the survivor whose disk is Outdated), and facts that are not known
+// change nothing. Method: two real manager cores; the test says what DRBD says, scripts fail as drbddisk would.
+
+import assert from 'node:assert/strict';
+import {describe, test} from '@jest/globals';
+import {BesideReal} from '../helpers/beside-real.js';
+import {facts, type Said, SEEN} from '../helpers/disk-facts.js';
+import {type Member, Pair} from '../helpers/pair.js';
+
+const DISK = 'n1 A drbddisk::data Fs';
+
+function see(node: Member, said: Said | undefined): void {
+  node.give({type: 'disks-changed', disks: said === undefined ? [] : [facts(said)]});
+}
+
+/** n1 serves, wherever home is, and both disks are good. */
+function serving(options: Partial<ConstructorParameters<typeof Pair>[0]> = {}): Pair {
+  const pair = new Pair({haresources: DISK, ...options});
+  pair.node('n1').boot();
+  pair.run(20);
+  pair.node('n1').missed('n2');
+  pair.until(() => pair.runners('A').join() === 'n1', 2000);
+  see(pair.node('n1'), SEEN.active);
+  see(pair.node('n2'), SEEN.standby);
+  returns(pair, 'n2');
+  see(pair.node('n2'), SEEN.standby);
+  pair.run(1000);
+  assert.deepEqual(pair.runners('A'), ['n1']);
+  return pair;
+}
+
+function count(pair: Pair, text: string): number {
+  return pair.trace.filter((line) => line.includes(text)).length;
+}
+
+function returns(pair: Pair, name: string): void {
+  pair.node(name).boot();
+  for (const other of pair.alive()) if (other.name !== name) other.restarted(name);
+  pair.introduce();
+}
+
+for (const home of ['n1', 'n2']) {
+  test(`an outdated survivor serves nothing, says why once, and the good node takes over when it returns (home ${home})`, () => {
+    const pair = serving({haresources: `${home} A drbddisk::data Fs`});
+    const n2 = pair.node('n2');
+    see(n2, SEEN.outdated);
+    pair.node('n1').powerCut();
+    n2.missed('n1');
+    pair.run(60_000);
+    assert.deepEqual(pair.runners('A'), []);
+    assert.equal(count(pair, 'n2 RSC drbddisk start'), 0);
+    assert.equal(count(pair, 'n2 WARN Resource group A is not started here'), 1);
+    assert.match(n2.group('A').reason ?? '', /^the disk of data is Outdated here: the other node went on writing$/);
+    assert.equal(n2.group('A').owner, undefined);
+    returns(pair, 'n1');
+    see(pair.node('n1'), {...SEEN.alone, disk: 'Consistent'});
+    pair.until(() => pair.runners('A').join() === 'n1', 1000);
+    see(pair.node('n1'), SEEN.source);
+    see(n2, SEEN.target);
+    pair.run(10_000);
+    assert.deepEqual(pair.runners('A'), ['n1']);
+    assert.equal(n2.group('A').owner, 'n1');
+  });
+}
+
+test('a disk that becomes good: the start is tried at once, and the log says it', () => {
+  const pair = serving();
+  const n2 = pair.node('n2');
+  see(n2, SEEN.outdated);
+  pair.node('n1').powerCut();
+  n2.missed('n1');
+  pair.run(7000);
+  see(n2, SEEN.target);
+  assert.match(
+    n2.group('A').reason ?? '',
+    /being synchronised.+37\.5 %, 160\.0 MiB to go, 10\.0 MiB\/s, about 0:16 left/,
+  );
+  // Another reason is another line; its progress is not.
+  see(n2, {...SEEN.target, leftKib: 100_000});
+  assert.equal(count(pair, 'n2 WARN Resource group A is not started here'), 2);
+  see(n2, SEEN.idle);
+  pair.until(() => pair.runners('A').join() === 'n2', 50);
+  assert.equal(count(pair, 'may be started here again'), 1);
+});
+
+test('the agent refused before anything was known: no storm of tries once the reason is known, and one when it is over', () => {
+  const pair = new Pair({haresources: DISK});
+  const n1 = pair.node('n1');
+  n1.scripts.set('drbddisk start', {ms: 20, code: 1});
+  n1.boot();
+  pair.run(20);
+  n1.missed('n2');
+  pair.until(() => n1.group('A').state === 'failed', 1000);
+  see(n1, SEEN.outdated);
+  const tries = count(pair, 'n1 RSC drbddisk start');
+  pair.run(120_000);
+  assert.equal(count(pair, 'n1 RSC drbddisk start'), tries);
+  assert.match(n1.group('A').reason ?? '', /Outdated/);
+  n1.scripts.delete('drbddisk start');
+  see(n1, SEEN.idle);
+  pair.until(() => pair.runners('A').join() === 'n1', 50);
+});
+
+test('no disk at all: the agent may attach it once; then the group waits for a change', () => {
+  const pair = new Pair({haresources: DISK});
+  const n1 = pair.node('n1');
+  n1.scripts.set('drbddisk start', {ms: 20, code: 1});
+  see(n1, {disk: 'Diskless'});
+  n1.boot();
+  see(n1, {disk: 'Diskless', conn: 'Connecting'});
+  pair.run(20);
+  n1.missed('n2');
+  pair.run(60_000);
+  assert.equal(count(pair, 'n1 RSC drbddisk start'), 1);
+  assert.match(n1.group('A').reason ?? '', /has no disk here \(Diskless\)/);
+});
+
+test('all heartbeats lost, replication passes: one try, then the standby waits for its peer to let go', () => {
+  const pair = serving();
+  const n2 = pair.node('n2');
+  n2.scripts.set('drbddisk start', {ms: 7000, code: 1});
+  pair.cut();
+  pair.run(120_000);
+  assert.equal(count(pair, 'n2 RSC drbddisk start'), 1);
+  assert.match(n2.group('A').reason ?? '', /Primary on the other node, and connected/);
+  n2.scripts.delete('drbddisk start');
+  see(n2, SEEN.alone);
+  pair.until(() => pair.runners('A').includes('n2'), 50);
+});
+
+test('both disks bad: nobody starts it, both say why', () => {
+  const pair = new Pair({haresources: DISK});
+  pair.boot('n1', 'n2');
+  for (const name of ['n1', 'n2']) see(pair.node(name), {disk: 'Inconsistent', pdisk: 'Inconsistent'});
+  pair.run(500);
+  const tries = count(pair, 'RSC drbddisk start');
+  pair.run(30_000);
+  assert.equal(count(pair, 'RSC drbddisk start'), tries);
+});
+
+test('the good node tries on however often its start failed, for the other one cannot', () => {
+  const pair = serving();
+  see(pair.node('n2'), SEEN.outdated);
+  const n1 = pair.node('n1');
+  n1.scripts.set('Fs start', {ms: 20, code: 1});
+  n1.running.clear();
+  pair.until(() => n1.group('A').state === 'failed', 60_000);
+  pair.run(300_000);
+  assert.ok(count(pair, 'n1 RSC Fs start') >= 3, 'it is tried again');
+  assert.equal(count(pair, 'n2 RSC drbddisk start'), 0);
+  n1.scripts.delete('Fs start');
+  pair.until(() => pair.runners('A').join() === 'n1', 600_000);
+});
+
+describe('planned moves', () => {
+  test('hb_standby is refused while the peer is being synchronised, with the progress', () => {
+    const pair = serving();
+    const n1 = pair.node('n1');
+    see(n1, SEEN.source);
+    const reply = n1.replies.get(n1.request({command: 'standby', scope: 'all'}));
+    assert.deepEqual(reply, {
+      ok: false,
+      code: 'DISK_NOT_READY',
+      text: 'n2 cannot take A: data is still being synchronised to it, 37.5 %, 160.0 MiB to go, 10.0 MiB/s, about 0:16 left',
+      hint: 'with --wait the command waits for the end of the synchronisation; systole status shows how far it is',
+    });
+    pair.run(5000);
+    assert.deepEqual(pair.runners('A'), ['n1']);
+    see(n1, SEEN.active);
+    n1.request({command: 'standby', scope: 'all'});
+    pair.until(() => pair.runners('A').join() === 'n2', 1000);
+  });
+
+  for (const [name, said, text] of [
+    ['outdated', SEEN.aloneActive, 'data is not connected (Connecting), so the copy there is Outdated'],
+    [
+      'alone',
+      {role: 'Primary', conn: 'StandAlone', pdisk: 'DUnknown'},
+      'not connected (StandAlone), so the copy there may be old',
+    ],
+    ['diskless', {role: 'Primary', pdisk: 'Diskless'}, 'the copy of data there is Diskless'],
+  ] as const) {
+    test(`hb_standby is refused when the peer is ${name}`, () => {
+      const n1 = serving().node('n1');
+      see(n1, said);
+      const reply = n1.replies.get(n1.request({command: 'standby', scope: 'all'}));
+      assert.ok(reply?.ok === false && reply.text.includes(text), JSON.stringify(reply));
+    });
+  }
+
+  test('a giver that lost its own disk may give to the good one', () => {
+    const pair = serving();
+    see(pair.node('n1'), {role: 'Primary', disk: 'Diskless'});
+    pair.node('n1').request({command: 'standby', scope: 'all'});
+    pair.until(() => pair.runners('A').join() === 'n2', 1000);
+  });
+
+  test('hb_takeover: refused by the taker itself, and by a giver that knows more', () => {
+    const pair = serving();
+    const n2 = pair.node('n2');
+    see(n2, SEEN.target);
+    const own = n2.replies.get(n2.request({command: 'takeover', scope: 'all'}));
+    assert.ok(
+      own?.ok === false && own.code === 'DISK_NOT_READY' && own.text.startsWith('n2 cannot take A: '),
+      own?.text,
+    );
+    see(n2, undefined);
+    see(pair.node('n1'), SEEN.source);
+    const id = n2.request({command: 'takeover', scope: 'all'});
+    pair.run(100);
+    const told = n2.replies.get(id);
+    assert.ok(told?.ok === false && told.code === 'DISK_NOT_READY', JSON.stringify(told));
+    assert.match(
+      told.text,
+      /^the other node refuses: n2 cannot take A: data is still being synchronised to it, 37\.5 %/,
+    );
+    assert.equal(count(pair, 'n1 WARN Takeover request from n2 ignored'), 1);
+    assert.deepEqual(pair.runners('A'), ['n1']);
+  });
+
+  test('a giver that knows nothing is refused by the taker', () => {
+    const pair = serving();
+    const n1 = pair.node('n1');
+    see(n1, undefined);
+    see(pair.node('n2'), SEEN.alone);
+    const id = n1.request({command: 'standby', scope: 'all'});
+    pair.run(100);
+    const reply = n1.replies.get(id);
+    assert.ok(reply?.ok === false && /n2 cannot take A: data is not connected/.test(reply.text), JSON.stringify(reply));
+    pair.run(5000);
+    assert.deepEqual(pair.runners('A'), ['n1']);
+  });
+
+  test('nothing known on either side: moves as ever', () => {
+    const pair = serving();
+    for (const name of ['n1', 'n2']) see(pair.node(name), undefined);
+    pair.node('n1').request({command: 'standby', scope: 'all'});
+    pair.until(() => pair.runners('A').join() === 'n2', 1000);
+  });
+
+  test('the disk fails between question and answer: the group is kept', () => {
+    const pair = serving();
+    const n1 = pair.node('n1');
+    const id = n1.request({command: 'standby', scope: 'all'});
+    see(n1, SEEN.aloneActive);
+    pair.run(15_000);
+    assert.deepEqual(pair.runners('A'), ['n1']);
+    assert.equal(count(pair, 'n1 RSC drbddisk stop'), 0);
+    assert.match(JSON.stringify(n1.replies.get(id)), /gives nothing/);
+    assert.equal(n1.status().standby, undefined);
+    assert.equal(pair.node('n2').status().standby, undefined);
+  });
+
+  test('auto_failback waits for the synchronisation, says so once, and moves by itself', () => {
+    const on = new Pair({haresources: 'n2 A drbddisk::data Fs', autoFailback: 'on'});
+    on.node('n1').boot();
+    on.run(20);
+    on.node('n1').missed('n2');
+    on.until(() => on.runners('A').join() === 'n1', 2000);
+    see(on.node('n1'), SEEN.aloneActive);
+    returns(on, 'n2');
+    see(on.node('n2'), SEEN.outdated);
+    on.run(3000);
+    see(on.node('n1'), SEEN.source);
+    see(on.node('n2'), SEEN.target);
+    on.run(60_000);
+    assert.deepEqual(on.runners('A'), ['n1']);
+    assert.equal(count(on, 'n1 info n2 is back, its resources stay here for now: n2 cannot take A'), 1);
+    see(on.node('n2'), SEEN.standby);
+    see(on.node('n1'), SEEN.active);
+    on.until(() => on.runners('A').join() === 'n2', 1000);
+  });
+
+  test('a graceful stop is always possible; the node with old data takes nothing, until the disks met again', () => {
+    const pair = serving();
+    const [n1, n2] = [pair.node('n1'), pair.node('n2')];
+    see(n1, SEEN.aloneActive);
+    see(n2, SEEN.outdated);
+    n1.request({command: 'shutdown'});
+    pair.run(10_000);
+    assert.equal(n1.exited, 0);
+    assert.deepEqual(pair.runners('A'), []);
+    assert.match(n2.group('A').reason ?? '', /Outdated/);
+  });
+});
+
+describe('beside a real Heartbeat', () => {
+  const wants = {t: 'ask_resources', rsc_hold: 'all', info: 'me'};
+
+  function beside(self: 'n1' | 'n2', autoFailback: 'on' | 'off' | 'legacy' = 'off'): BesideReal {
+    const real = new BesideReal(self, {haresources: DISK, autoFailback});
+    real.join();
+    return real;
+  }
+
+  test('its hb_standby is not accepted while the disk here is not good: it keeps the group', () => {
+    const real = beside('n2');
+    real.says({t: 'resource', rsc_hold: 'all', rtype: 'full', isstable: '1', seq: '5'});
+    real.pair.run(15_000);
+    see(real.node, SEEN.target);
+    real.says(wants);
+    real.pair.run(100);
+    assert.deepEqual(real.sent('ask_resources'), []);
+    assert.match(
+      real.pair.trace.join('\n'),
+      /Standby message from n1 ignored\. n2 cannot take A: data is being synchronised/,
+    );
+    see(real.node, SEEN.standby);
+    real.says(wants);
+    real.pair.run(100);
+    assert.equal(real.sent('ask_resources').length, 1);
+  });
+
+  test('auto_failback: what it offered once too early is asked for when the disk is good', () => {
+    const real = beside('n1', 'on');
+    real.says({t: 'resource', rsc_hold: 'all', rtype: 'full', isstable: '1', seq: '5'});
+    real.pair.run(15_000);
+    see(real.node, SEEN.target);
+    real.says({...wants, rsc_hold: 'foreign'});
+    real.pair.run(30_000);
+    assert.deepEqual(real.sent('hb_takeover'), []);
+    see(real.node, SEEN.standby);
+    real.pair.run(100);
+    assert.deepEqual(real.sent('hb_takeover'), ['t=hb_takeover rsc_hold=local']);
+  });
+
+  test('its hb_takeover is not followed while its disk is not good', () => {
+    const real = beside('n1');
+    real.says({t: 'resource', rsc_hold: 'none', rtype: 'full', isstable: '1', seq: '5'});
+    real.pair.until(() => real.runs('A'), 30_000);
+    see(real.node, SEEN.source);
+    real.says({t: 'hb_takeover', rsc_hold: 'all'});
+    real.pair.run(5000);
+    assert.equal(real.runs('A'), true);
+    assert.deepEqual(real.sent('ask_resources'), []);
+  });
+
+  test('what a disk bars here is offered to it', () => {
+    const real = beside('n1');
+    see(real.node, SEEN.outdated);
+    real.says({t: 'resource', rsc_hold: 'none', rtype: 'full', isstable: '1', seq: '5'});
+    real.pair.run(15_000);
+    assert.equal(real.runs('A'), false);
+    assert.deepEqual(real.sent('ask_resources'), ['t=ask_resources rsc_hold=local info=me']);
+  });
+
+  test('legacy: its request is answered when its disk is good', () => {
+    const real = beside('n1', 'legacy');
+    real.says({t: 'ip-request-resp', dest: 'n1', ipaddr: 'A', weown: 'no', ok: 'OK'});
+    real.pair.until(() => real.runs('A'), 5000);
+    see(real.node, SEEN.source);
+    for (let times = 0; times < 3; times += 1) {
+      real.says({t: 'ip-request', ipaddr: 'A'});
+      real.pair.run(2000);
+    }
+    assert.equal(real.runs('A'), true);
+    assert.equal(count(real.pair, 'asks for A, not now'), 1);
+    see(real.node, SEEN.active);
+    real.pair.run(100);
+    assert.equal(real.runs('A'), false);
+    assert.equal(real.sent('ip-request-resp').length, 1);
+  });
+});
+
+test('status shows the disks and the groups that they carry; without any nothing is added', () => {
+  const pair = serving();
+  const n1 = pair.node('n1');
+  const [disk, ...others] = n1.status().disks ?? [];
+  assert.equal(JSON.stringify([disk?.resource, disk?.groups, others]), '["data",["A"],[]]');
+  see(n1, undefined);
+  assert.equal('disks' in n1.status(), false);
+});
