@@ -105,7 +105,7 @@ test('nothing moves onto a disk that is being synchronised; it does when that is
   );
 }, 180_000);
 
-test('a daemon without DRBD groups starts nothing of DRBD, and one that ends leaves nothing behind', async () => {
+test('the stream does not outlive its manager, and nothing is left after a stop', async () => {
   const {n1} = pair;
   n1.start();
   await until('the stream runs', () => n1.processes().some(({command}) => command.includes('events2 --statistics')));
