@@ -88,7 +88,7 @@ function takeBar(disk: DiskFacts): {readonly code: string; readonly text: string
   if (disk.found === 'unknown' || disk.role === 'Primary') return undefined;
   if (disk.found === 'down') return {code: 'not-connected', text: `${resource} is not up here`};
   if (disk.bar !== undefined && !isOrdinary(disk.bar)) return disk.bar;
-  if (disk.connection !== 'Connected') {
+  if (disk.connection !== 'Connected' && disk.connection !== 'Unknown') {
     return {
       code: 'not-connected',
       text: `${resource} is not connected (${disk.connection}), so the copy here may be old`,

@@ -31,8 +31,13 @@ export function factsOf(
     role: state.role,
     peerRole: peer?.role ?? 'Unknown',
     disk: worst(state.volumes.map((each) => each.disk)),
-    peerDisk: peer === undefined ? 'DUnknown' : worst(volumes.map((each) => each.disk)),
-    connection: peer?.connection ?? 'StandAlone',
+    peerDisk:
+      peer === undefined
+        ? state.peers.length === 0
+          ? 'DUnknown'
+          : 'Unknown'
+        : worst(volumes.map((each) => each.disk)),
+    connection: peer?.connection ?? (state.peers.length === 0 ? 'StandAlone' : 'Unknown'),
     replication: volumes.find((each) => isBusy(each))?.replication ?? volumes[0]?.replication ?? 'Off',
     bar: barOf(state),
     peerBar: peerBarOf(state, peer),
@@ -87,7 +92,7 @@ function isBusy(volume: PeerVolumeState): boolean {
 
 /** 8.4 has one peer, without a name; with DRBD 9 the connection is named after the node. */
 function peerIn({peers}: ResourceState, name: string | undefined): PeerState | undefined {
-  return peers.find((each) => each.name === name) ?? (peers.length === 1 ? peers[0] : undefined);
+  return peers.find((each) => each.name.toLowerCase() === name) ?? (peers.length === 1 ? peers[0] : undefined);
 }
 
 /** DISK_STATES goes from bad to good, but for the last, which nobody knows. */
@@ -120,6 +125,8 @@ function barOf(state: ResourceState): DiskBar | undefined {
 }
 
 function peerBarOf(state: ResourceState, peer: PeerState | undefined): DiskBar | undefined {
+  // Several copies elsewhere, and none is named after the other node: which is its own is not known.
+  if (peer === undefined && state.peers.length > 1) return undefined;
   const connection = peer?.connection ?? 'StandAlone';
   if (peer === undefined || connection !== 'Connected') {
     const disk = peer === undefined ? '' : worst(peer.volumes.map((each) => each.disk));
