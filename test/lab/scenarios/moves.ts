@@ -20,14 +20,14 @@ export const scenarios: Scenarios = {
       const standby = cluster.other(active);
       const before = await run.written();
       await beginSlowSync(run, active, standby);
-      const refused = await active.exec(`${packageRoot}/bin/hb_standby all`, 30_000);
+      const refused = await active.exec(`${packageRoot}/bin/hb_standby all`, 120_000);
       assert.equal(refused.code, 3, refused.stdout + refused.stderr);
       assert.match(refused.stderr, /data-1-\d cannot take .+ still being synchronised to it, [\d.]+ %, .+ to go/);
-      const taken = await standby.exec(`${packageRoot}/bin/hb_takeover all`, 30_000);
+      const taken = await standby.exec(`${packageRoot}/bin/hb_takeover all`, 120_000);
       assert.equal(taken.code, 3, taken.stdout + taken.stderr);
       await showsProgress(active);
       assert.equal(await cluster.active(5000), active, 'it moved all the same');
-      const waited = await active.exec(`${packageRoot}/bin/hb_standby all --wait --timeout 240`, 260_000);
+      const waited = await active.exec(`${packageRoot}/bin/hb_standby all --wait --timeout 300`, 400_000);
       assert.equal(waited.code, 0, waited.stderr);
       assert.match(waited.stderr, /^waiting: /m);
       assert.equal(await cluster.active(10_000), standby);
@@ -44,7 +44,7 @@ export const scenarios: Scenarios = {
   },
 };
 
-/** The standby loses its power, misses 24 MiB, and gets them at 1 MiB/s when it is back, brought up by nobody but the daemon. */
+/** The standby loses its power, misses 64 MiB, and gets them at 1 MiB/s when it is back, brought up by nobody but the daemon. */
 async function beginSlowSync({cluster}: Run, active: Guest, standby: Guest): Promise<void> {
   await standby.powerCut();
   await until(async () => (await cluster.see(active))?.minor?.connection === 'Connecting', {
@@ -52,7 +52,7 @@ async function beginSlowSync({cluster}: Run, active: Guest, standby: Guest): Pro
     everyMs: 500,
     what: () => 'DRBD does not notice that its peer is gone',
   });
-  await active.run(`dd if=/dev/urandom of=${FILL} bs=1M count=24 conv=fsync`, 180_000);
+  await active.run(`dd if=/dev/urandom of=${FILL} bs=1M count=64 conv=fsync`, 300_000);
   await standby.boot();
   await both(cluster.guests, (guest) => slowDown(cluster, guest));
   await active.run('drbdadm adjust data', 30_000);
@@ -75,6 +75,6 @@ async function showsProgress(active: Guest): Promise<void> {
     shown = (await active.exec(`${packageRoot}/bin/systole status`, 60_000)).stdout;
     return /synchronising: [\d.]+ %, [\d.]+ [KM]iB to go, [\d.]+ [KM]iB\/s, about \d+:\d\d left/.test(shown);
   };
-  await until(isComplete, {timeoutMs: 20_000, everyMs: 500, what: () => `status shows no progress:\n${shown}`});
+  await until(isComplete, {timeoutMs: 90_000, everyMs: 500, what: () => `status shows no progress:\n${shown}`});
   process.stdout.write(`${/\nDisks\n[\s\S]*?(?=\n\n|$)/.exec(shown)?.[0] ?? ''}\n`);
 }
