@@ -1,0 +1,330 @@
+// Goal: a split brain is resolved only on the right node, with evidence, when nobody uses the disk; nothing is overwritten before the
+// backup that was asked for exists; and a run that is killed at any step goes on when it is started again. Method: the programs
+// against stand-in tools over a real file as the disk. The judge compares bytes: the disk ends as the winner's, and the backup
+// laid over a copy of it gives what was there before.
+
+import assert from 'node:assert/strict';
+import {spawn} from 'node:child_process';
+import {copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {afterEach, beforeEach, describe, jest, test} from '@jest/globals';
+import {parseGenerations} from '../../src/drbd/generation.js';
+import {nextResolveStep, type ResolveSight, type Step} from '../../src/drbd/resolve-plan.js';
+import type {View} from '../../src/drbd/view.js';
+import {findingPath, journalPath, writeJson} from '../../src/runtime/drbd/view-here.js';
+import {type Ended, type Place, place, root} from '../helpers/command.js';
+import {FakeDrbd} from '../helpers/drbd.js';
+
+const gi = (name: string): string => readFileSync(`${root}/fixtures/drbd/8.4/${name}`, 'utf8');
+const BLOCK = 4096;
+const BLOCKS = 64;
+/** Blocks that were changed here, and there; 2 on both sides. */
+const HERE = [1, 2, 40];
+const THERE = [2, 5, 6, 63];
+
+// Some hundred programs are started here, which a busy machine does in its own time.
+jest.setTimeout(180_000);
+
+let where: Place;
+let drbd: FakeDrbd;
+let loser: Buffer;
+let winner: Buffer;
+
+beforeEach(() => {
+  where = place();
+  drbd = new FakeDrbd({conn: 'StandAlone', repl: 'Off', prole: 'Unknown', pdisk: 'Outdated'});
+  const base = Buffer.concat(Array.from({length: BLOCKS}, (_, block) => Buffer.alloc(BLOCK, `base ${block} `)));
+  loser = written(base, HERE, 'loser');
+  winner = written(base, THERE, 'winner');
+  writeFileSync(`${drbd.dir}/disk`, loser);
+  writeFileSync(`${drbd.dir}/winner`, winner);
+  drbd.put('gi', gi('get-gi-there').replace('FE4FFEBB16712C65', 'FE4FFEBB16712C64'));
+  drbd.put('dump', dump(HERE));
+  drbd.put('dump-union', dump([...HERE, ...THERE]));
+  drbd.put('peer-there', 'SyncTarget');
+  knowsOther();
+});
+
+afterEach(() => {
+  drbd.remove();
+  where.remove();
+});
+
+function written(base: Buffer, blocks: readonly number[], who: string): Buffer {
+  const disk = Buffer.from(base);
+  for (const block of blocks) disk.fill(`${who} ${block} `, block * BLOCK, (block + 1) * BLOCK);
+  return disk;
+}
+
+function dump(blocks: readonly number[]): string {
+  const word = [...new Set(blocks)].reduce((sum, block) => sum | (1n << BigInt(block)), 0n);
+  const bits = new Set(blocks).size;
+  const hex = word.toString(16).toUpperCase().padStart(16, '0');
+  return `version "v08";\nla-size-sect ${(BLOCKS * BLOCK) / 512};\nbm-byte-per-bit 4096;\nbm {\n   # at 0kB\n    0x${hex};\n}\n# bits-set ${bits};\n`;
+}
+
+/** As dopd on this node would have kept it. */
+function knowsOther(more: Partial<View> = {}): void {
+  const view = (node: string, generation: string): View => ({
+    node,
+    resource: 'data',
+    wallMs: 1,
+    isUp: true,
+    role: 'Secondary',
+    connection: 'StandAlone',
+    volumes: [
+      {
+        volume: 0,
+        disk: 'UpToDate',
+        peerDisk: 'Outdated',
+        outOfSyncKib: 12,
+        generation: parseGenerations(generation)[0],
+      },
+    ],
+    isDiscarding: false,
+  });
+  const theirs = {...view('n2', gi('get-gi-here')), ...more};
+  const kept = {kind: 'split-brain', sinceMs: 1, seenMs: Date.now(), ours: view('n1', gi('get-gi-there')), theirs};
+  writeJson(findingPath({runDir: `${where.dir}/run`, varLibDir: `${where.dir}/lib`}, 'data'), kept);
+}
+
+function systole(...words: string[]): Promise<Ended> {
+  const startedMs = performance.now();
+  const child = spawn(`${root}/bin/systole`, ['drbd', ...words], {
+    cwd: '/',
+    env: {...where.env, ...drbd.env},
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const text = {stdout: '', stderr: ''};
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].on('data', (chunk: Buffer) => {
+      text[name] += chunk.toString();
+    });
+  return new Promise((resolve) => {
+    child.on('close', (status) => resolve({status, ...text, tookMs: performance.now() - startedMs}));
+  });
+}
+const resolve = (...words: string[]): Promise<Ended> =>
+  systole('resolve', 'data', '--discard-node', 'n1', '--wait', '30', ...words);
+const journal = (): string => journalPath({runDir: `${where.dir}/run`, varLibDir: `${where.dir}/lib`}, 'data');
+const disk = (): Buffer => readFileSync(`${drbd.dir}/disk`);
+
+function backupDirectory(): string {
+  const parent = `${where.dir}/lib/drbd-backup`;
+  const [name, ...more] = readdirSync(parent);
+  assert.ok(name !== undefined && more.length === 0, `one backup, not ${[name, ...more].join(' ')}`);
+  return `${parent}/${name}`;
+}
+
+/** What the loser had is what the backup gives. */
+async function laidOver(): Promise<Buffer> {
+  copyFileSync(`${drbd.dir}/disk`, `${where.dir}/copy`);
+  const ended = await systole('restore', backupDirectory(), '--onto', `${where.dir}/copy`);
+  assert.equal(ended.status, 0, ended.stderr);
+  return readFileSync(`${where.dir}/copy`);
+}
+
+describe('resolve', () => {
+  test('outdated, saved, met in pause, saved around, synchronised; and the backup gives the old disk back', async () => {
+    const ended = await resolve('--yes');
+    assert.equal(ended.status, 0, ended.stderr + ended.stdout);
+    const order = drbd.calls().filter((call) => !/^(get-gi|sh-|apply-al)/.test(call));
+    assert.deepEqual(order, [
+      'outdate data',
+      'down data',
+      'dump-md data',
+      'new-resource data',
+      'new-minor data',
+      'attach data',
+      'pause-sync data',
+      'connect --discard-my-data data',
+      'down data',
+      'dump-md data',
+      'up data',
+    ]);
+    assert.match(ended.stdout, /SPLIT BRAIN/);
+    assert.match(ended.stdout, /throw away what n1 wrote to data on its own/);
+    assert.match(ended.stdout, /saved 12 KiB .*changed here/);
+    assert.match(ended.stdout, /saved 12 KiB more/);
+    assert.ok(disk().equals(winner));
+    assert.ok((await laidOver()).equals(loser));
+    assert.ok(!existsSync(journal()));
+    assert.match((await systole('restore', backupDirectory())).stdout, /all sums are right/);
+  });
+
+  test('the whole disk: the backup is an image', async () => {
+    const ended = await resolve('--yes', '--backup-full');
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.ok(drbd.calls().includes('resume-sync data'));
+    assert.ok(readFileSync(`${backupDirectory()}/volume-0.blocks`).equals(loser));
+    assert.ok(disk().equals(winner));
+  });
+
+  test('no backup, because it was said so', async () => {
+    const ended = await resolve('--yes', '--no-backup');
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.ok(!existsSync(`${where.dir}/lib/drbd-backup`));
+    assert.ok(!drbd.calls().includes('dump-md data'));
+    assert.ok(disk().equals(winner));
+  });
+
+  test('a backup that was damaged later is not laid over anything', async () => {
+    await resolve('--yes');
+    const blocks = `${backupDirectory()}/volume-0.blocks`;
+    const bytes = readFileSync(blocks);
+    bytes[BLOCK * 40 + 7] = 0;
+    writeFileSync(blocks, bytes);
+    copyFileSync(`${drbd.dir}/disk`, `${where.dir}/copy`);
+    const ended = await systole('restore', backupDirectory(), '--onto', `${where.dir}/copy`);
+    assert.equal(ended.status, 3);
+    assert.match(ended.stderr, /is damaged at 163840/);
+    assert.ok(readFileSync(`${where.dir}/copy`).equals(winner));
+    assert.equal((await systole('restore', backupDirectory(), '--onto', '/dev/null')).status, 3);
+  });
+});
+
+describe('killed at a step, it goes on', () => {
+  test.each([
+    ['outdate', 1],
+    ['dump-md', 1],
+    ['connect', 1],
+    ['down', 2],
+    ['dump-md', 2],
+  ] as const)('%s, the %d. time', async (verb, time) => {
+    // Without a run directory there is no lock between us and the tool, whose parent is then the program itself.
+    rmSync(`${where.dir}/run`, {recursive: true});
+    const peer = ['--peer-gi', gi('get-gi-here').trim()];
+    drbd.put(`on-${verb}`, `echo x >>count; [ "$(wc -l <count)" -ne ${time} ] || { kill -9 $PPID; exit 1; }\n`);
+    const first = await resolve('--yes', ...peer);
+    assert.equal(first.status, null, `not killed: ${first.stdout}${first.stderr}`);
+    assert.ok(disk().equals(loser), 'overwritten before the run was over');
+    const second = await resolve('--yes', ...peer);
+    assert.equal(second.status, 0, second.stderr + second.stdout);
+    assert.ok(disk().equals(winner));
+    assert.ok((await laidOver()).equals(loser));
+  });
+
+  test('the power stops while it is paused, and DRBD synchronises at the boot: the changes are safe, and it ends well', async () => {
+    drbd.put('on-down', 'echo x >>count; [ "$(wc -l <count)" -ne 2 ] || { kill -9 $PPID; exit 1; }\n');
+    assert.equal((await resolve('--yes')).status, null);
+    rmSync(`${drbd.dir}/paused`);
+    copyFileSync(`${drbd.dir}/winner`, `${drbd.dir}/disk`);
+    drbd.set({role: 'Secondary', disk: 'UpToDate', pdisk: 'UpToDate', conn: 'Connected', repl: 'Established'});
+    const second = await resolve();
+    assert.equal(second.status, 0, second.stderr);
+    assert.match(second.stdout, /going on with what was begun .*\(done: outdated, saved\)/);
+    const copy = await laidOver();
+    for (const block of HERE) assert.ok(block_(copy, block).equals(block_(loser, block)));
+    assert.match((await systole('restore', backupDirectory())).stdout, /the result is a mixture/);
+  });
+
+  const block_ = (bytes: Buffer, block: number): Buffer => bytes.subarray(block * BLOCK, (block + 1) * BLOCK);
+});
+
+describe('refused, with what to do, and nothing is touched', () => {
+  afterEach(() => {
+    const touched = drbd.calls().filter((call) => !/^(get-gi|sh-)/.test(call));
+    assert.deepEqual(touched, []);
+    assert.ok(disk().equals(loser));
+    assert.ok(!existsSync(journal()));
+  });
+
+  async function says(ended: Ended, status: number, ...texts: readonly RegExp[]): Promise<void> {
+    assert.equal(ended.status, status, ended.stderr + ended.stdout);
+    for (const text of texts) assert.match(ended.stderr, text);
+  }
+
+  test('on the wrong node: the command for the right one', async () => {
+    const ended = await systole('resolve', 'data', '--discard-node', 'n2');
+    await says(ended, 3, /this is n1/, /hint: on n2: systole drbd resolve data --discard-node n2/);
+    const strange = await systole('resolve', 'data', '--discard-node', 'n3');
+    await says(strange, 3, /n3 is neither of the two nodes/);
+  });
+
+  test('nobody to ask', async () => says(await resolve(), 1, /hint: --yes/));
+
+  test('not a resource', async () => {
+    const ended = await systole('resolve', 'nosuch', '--discard-node', 'n1');
+    await says(ended, 1, /nosuch is not a resource of this node/);
+  });
+
+  test('Primary here', async () => {
+    drbd.set({role: 'Primary', conn: 'StandAlone', repl: 'Off', prole: 'Unknown'});
+    await says(await resolve('--yes'), 3, /data is Primary on n1/, /drbdadm secondary data/);
+  });
+
+  test('connected', async () => {
+    drbd.set({});
+    await says(await resolve('--yes'), 3, /is connected to the other node: there is no split brain/);
+  });
+
+  test('no split brain: the other node has merely newer data', async () => {
+    drbd.put('gi', '346EC3F299DF65DE:0000000000000000:3D60C7B8E27B770A:0000000000000004:1:1:0:0:0:0:0\n');
+    await says(await resolve('--yes'), 3, /no split brain of data: n2 has the newer data/, /drbdadm adjust data/);
+  });
+
+  test('the other side is not known', async () => {
+    rmSync(`${where.dir}/run/drbd`, {recursive: true});
+    await says(await resolve('--yes'), 3, /not known/, /--peer-gi/);
+  });
+
+  test('the other node throws its own changes away, or its disk is not good', async () => {
+    knowsOther({isDiscarding: true});
+    await says(await resolve('--yes'), 3, /n2 is throwing its own changes/);
+    const [volume] = JSON.parse(readFileSync(`${where.dir}/run/drbd/data.json`, 'utf8')).theirs.volumes;
+    knowsOther({volumes: [{...volume, disk: 'Outdated'}]});
+    await says(await resolve('--yes'), 3, /the disk of data on n2 is Outdated/, /primary --force/);
+  });
+
+  test('no room for the backup', async () => {
+    const [volume] = JSON.parse(readFileSync(`${where.dir}/run/drbd/data.json`, 'utf8')).theirs.volumes;
+    knowsOther({volumes: [{...volume, outOfSyncKib: 1e15}]});
+    await says(await resolve('--yes'), 3, /free, and the backup needs/, /--no-backup/);
+  });
+});
+
+test('the wrong direction: it stops before anything is overwritten, and says so', async () => {
+  drbd.put('peer-there', 'PausedSyncS');
+  const ended = await resolve('--yes');
+  assert.equal(ended.status, 3);
+  assert.match(ended.stderr, /DRBD would overwrite the other node from here \(PausedSyncS\)/);
+  assert.ok(disk().equals(loser));
+});
+
+test('the other node does not come: it ends in time, and goes on later', async () => {
+  rmSync(`${drbd.dir}/peer-there`);
+  const first = await systole('resolve', 'data', '--discard-node', 'n1', '--wait', '1', '--yes');
+  assert.equal(first.status, 4, first.stderr);
+  assert.match(first.stderr, /the other node does not connect/);
+  assert.ok(disk().equals(loser));
+  drbd.put('peer-there', 'SyncTarget');
+  assert.equal((await resolve()).status, 0);
+  assert.ok((await laidOver()).equals(loser));
+});
+
+test('the plan never overwrites before what was asked for is saved, whatever is seen', () => {
+  const steps: readonly Step[] = ['outdated', 'saved', 'around', 'released'];
+  const sights: ResolveSight[] = [];
+  for (const isUp of [true, false])
+    for (const connection of ['StandAlone', 'Connecting', 'Connected'] as const)
+      for (const replication of ['Off', 'PausedSyncT', 'PausedSyncS', 'SyncTarget', 'Established'] as const)
+        for (const disk of ['UpToDate', 'Outdated', 'Inconsistent', 'Diskless'] as const)
+          for (const peerDisk of ['UpToDate', 'Outdated', 'DUnknown'] as const)
+            for (const role of ['Primary', 'Secondary'] as const)
+              sights.push({isUp, connection, role, replications: [replication], disks: [disk], peerDisks: [peerDisk]});
+  for (let mask = 0; mask < 16; mask += 1) {
+    const done = steps.filter((_, index) => mask & (1 << index));
+    for (const sight of sights) {
+      const next = nextResolveStep(done, 'changed', sight);
+      const isGoing = sight.isUp && sight.connection === 'Connected';
+      if (sight.isUp && sight.role === 'Primary') assert.equal(next.do, 'stop');
+      if (isGoing && sight.replications[0] === 'PausedSyncS') assert.equal(next.do, 'stop');
+      if (isGoing && sight.replications[0] === 'PausedSyncT' && sight.peerDisks[0] !== 'UpToDate')
+        assert.equal(next.do, 'stop');
+      // Not yet a target of a synchronisation, hence its blocks are still those of this node.
+      const isWhole = !isGoing && sight.disks[0] !== 'Inconsistent';
+      if (isWhole && !done.includes('saved')) assert.ok(['outdate', 'save', 'stop'].includes(next.do), next.do);
+      if (next.do === 'bring-up') assert.ok(done.includes('around') || done.includes('released'));
+      if (next.do === 'save-around') assert.ok(done.includes('saved'));
+    }
+  }
+});
