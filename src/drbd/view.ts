@@ -45,7 +45,7 @@ export interface View extends Times {
 
 const TYPE = 'drbd_view';
 const CONNECT = 'drbd_connect';
-const JSON_MAX = 8192;
+const JSON_MAX = 16_384;
 const VOLUMES_MAX = 32;
 
 export interface ViewMessage {

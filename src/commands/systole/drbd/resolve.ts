@@ -19,6 +19,7 @@ import {mayResolve} from '../../lib/drbd-resolve.js';
 import {EXIT, Exit, paths} from '../../lib/program.js';
 import {SystoleCommand} from '../../lib/systole-command.js';
 
+const SAY_MS = 10_000;
 const RUN_AGAIN = 'the same command goes on where it stopped';
 
 export default class DrbdResolve extends SystoleCommand {
@@ -43,6 +44,7 @@ export default class DrbdResolve extends SystoleCommand {
 
   readonly #tools = new DrbdTools(process.env);
   #isOnLine = false;
+  #saidMs = performance.now();
 
   async run(): Promise<void> {
     const {args, flags} = await this.parse(DrbdResolve);
@@ -185,7 +187,12 @@ export default class DrbdResolve extends SystoleCommand {
   }
 
   #progress(text: string): void {
-    if (process.stdout.isTTY !== true) return;
+    if (process.stdout.isTTY !== true) {
+      // In a log a line now and then is enough.
+      if (performance.now() - this.#saidMs < SAY_MS) return;
+      this.#saidMs = performance.now();
+      return this.log(text);
+    }
     process.stdout.write(`\r${text.padEnd(60)}`);
     this.#isOnLine = true;
   }
