@@ -36,6 +36,8 @@ export interface SavedVolume {
 export interface SavedPart {
   readonly kind: PieceKind;
   readonly index: string;
+  /** Lines of the index: one that was cut off at the end of a line is still noticed. */
+  readonly pieces: number;
   readonly bytes: number;
 }
 
@@ -91,10 +93,10 @@ export async function saveExtents(task: SaveTask): Promise<SavedPart> {
   const list = openSync(`${task.directory}/${index}`, 'w', 0o600);
   try {
     ftruncateSync(target, task.deviceBytes);
-    const bytes = await copyPieces(task, {source, target, list});
+    const copied = await copyPieces(task, {source, target, list});
     fsyncSync(target);
     fsyncSync(list);
-    return {kind: task.kind, index, bytes};
+    return {kind: task.kind, index, ...copied};
   } finally {
     for (const file of [source, target, list]) closeSync(file);
   }
@@ -103,26 +105,28 @@ export async function saveExtents(task: SaveTask): Promise<SavedPart> {
 async function copyPieces(
   {extents, kind, deviceBytes, onProgress}: SaveTask,
   files: {readonly source: number; readonly target: number; readonly list: number},
-): Promise<number> {
+): Promise<{readonly pieces: number; readonly bytes: number}> {
   const buffer = Buffer.allocUnsafe(PIECE_MAX);
   const allBytes = extents.reduce((sum, {length}) => sum + length, 0);
   let doneBytes = 0;
-  let savedBytes = 0;
+  let bytes = 0;
+  let pieces = 0;
   for (const {offset, length} of piecesOf(extents, deviceBytes)) {
     const piece = buffer.subarray(0, length);
     readAll(files.source, piece, offset);
     const isEmpty = kind === 'whole' && isZero(piece);
     if (!isEmpty) {
       writeAll(files.target, piece, offset);
-      savedBytes += length;
+      bytes += length;
     }
     writeSync(files.list, `${offset} ${length} ${isEmpty ? 'zero' : sumOf(piece)}\n`);
+    pieces += 1;
     doneBytes += length;
     onProgress?.(doneBytes, allBytes);
     // Signals are heard between two pieces.
     await new Promise((resolve) => setImmediate(resolve));
   }
-  return savedBytes;
+  return {pieces, bytes};
 }
 
 function* piecesOf(extents: readonly Extent[], deviceBytes: number): Generator<Extent> {
@@ -158,13 +162,16 @@ export function readManifest(directory: string): Manifest {
   return manifest;
 }
 
-export function readIndex(directory: string, {index}: SavedPart): readonly Piece[] {
+export function readIndex(directory: string, {index, pieces}: SavedPart): readonly Piece[] {
   const lines = readFileSync(`${directory}/${index}`, 'latin1').trimEnd().split('\n');
-  return lines.flatMap((line, number) => {
-    const found = /^(\d+) (\d+) ([\da-f]{64}|zero)$/.exec(line);
-    if (!found && line !== '') throw new BackupError(`${directory}/${index}:${number + 1}: ${line} is no piece`);
-    return found ? [{offset: Number(found[1]), length: Number(found[2]), sum: found[3] as string}] : [];
+  const found = lines.flatMap((line, number) => {
+    const words = /^(\d+) (\d+) ([\da-f]{64}|zero)$/.exec(line);
+    if (!words && line !== '') throw new BackupError(`${directory}/${index}:${number + 1}: ${line} is no piece`);
+    return words ? [{offset: Number(words[1]), length: Number(words[2]), sum: words[3] as string}] : [];
   });
+  if (found.length !== pieces)
+    throw new BackupError(`${directory}/${index} has ${found.length} pieces, and the manifest says ${pieces}`);
+  return found;
 }
 
 /** Reads every piece and compares its sum; returns how many bytes were sound, or fails. */
