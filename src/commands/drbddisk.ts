@@ -2,9 +2,10 @@
 // of the agent contract; lines for people go to standard error as the contract wants them.
 
 import {type DiskOptions, type DiskResult, demote, promote} from '../runtime/drbd/disk.js';
+import {whyNotPromote} from '../runtime/drbd/split-brain-guard.js';
 import {DrbdTools} from '../runtime/drbd/tools.js';
 import {runProgram} from '../runtime/run-program.js';
-import {Exit, run} from './lib/program.js';
+import {Exit, paths, run} from './lib/program.js';
 
 void run(async ([action, name]) => {
   if ((action !== 'start' && action !== 'stop') || name === undefined) throw new Exit(2, 'usage: start|stop RESOURCE');
@@ -19,7 +20,7 @@ void run(async ([action, name]) => {
   if (resources.length === 0) say('WARN', 'drbd.conf gives this node no resource');
   let worst: DiskResult['exit'] = 0;
   for (const resource of resources) {
-    const {exit, text} = await (action === 'start' ? promote : demote)(resource, options);
+    const {exit, text} = await (action === 'start' ? start : demote)(resource, options);
     say(exit === 0 ? 'INFO' : 'ERROR', text);
     if (exit === 0) continue;
     worst = exit;
@@ -28,6 +29,11 @@ void run(async ([action, name]) => {
   }
   return worst;
 });
+
+async function start(resource: string, options: DiskOptions): Promise<DiskResult> {
+  const why = await whyNotPromote(resource, {tools: options.tools, places: paths()});
+  return why === undefined ? promote(resource, options) : {exit: 1, text: why};
+}
 
 function say(word: 'INFO' | 'WARN' | 'ERROR', text: string): void {
   process.stderr.write(`${word}: drbddisk: ${text}\n`);

@@ -97,6 +97,15 @@ export function splitSinceMs({ours, theirs}: {readonly ours: View; readonly thei
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
+/**
+ * A copy that stood back while the other one was serving lacks what was acknowledged there since. undefined: nothing speaks against
+ * promoting it; two copies that both served last are not told apart here.
+ */
+export function whyNotServe({ours, theirs}: {readonly ours: View; readonly theirs: View}): string | undefined {
+  if (ours.role === 'Primary' || theirs.role !== 'Primary') return undefined;
+  return `not promoting ${ours.resource}: split brain, and ${theirs.node} was the one that served when it was last heard (${when(theirs.wallMs)}). Promoting would lose every write made there. What to do: start ${theirs.node}`;
+}
+
 function since(finding: {readonly ours: View; readonly theirs: View}): string {
   const ms = splitSinceMs(finding);
   return ms === undefined ? '' : ` since ${when(ms)}`;

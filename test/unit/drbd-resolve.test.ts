@@ -84,7 +84,11 @@ function knowsOther(more: Partial<View> = {}): void {
   });
   const theirs = {...view('n2', gi('get-gi-here')), ...more};
   const kept = {kind: 'split-brain', sinceMs: 1, seenMs: Date.now(), ours: view('n1', gi('get-gi-there')), theirs};
-  writeJson(findingPath({runDir: `${where.dir}/run`, varLibDir: `${where.dir}/lib`}, 'data'), kept);
+  writeJson(finding(), kept);
+}
+
+function finding(): string {
+  return findingPath({runDir: `${where.dir}/run`, varLibDir: `${where.dir}/lib`}, 'data');
 }
 
 function systole(...words: string[]): Promise<Ended> {
@@ -267,20 +271,20 @@ describe('refused, with what to do, and nothing is touched', () => {
   });
 
   test('the other side is not known', async () => {
-    rmSync(`${where.dir}/run/drbd`, {recursive: true});
+    rmSync(finding());
     await says(await resolve('--yes'), 3, /not known/, /--peer-gi/);
   });
 
   test('the other node throws its own changes away, or its disk is not good', async () => {
     knowsOther({isDiscarding: true});
     await says(await resolve('--yes'), 3, /n2 is throwing its own changes/);
-    const [volume] = JSON.parse(readFileSync(`${where.dir}/run/drbd/data.json`, 'utf8')).theirs.volumes;
+    const [volume] = JSON.parse(readFileSync(finding(), 'utf8')).theirs.volumes;
     knowsOther({volumes: [{...volume, disk: 'Outdated'}]});
     await says(await resolve('--yes'), 3, /the disk of data on n2 is Outdated/, /primary --force/);
   });
 
   test('no room for the backup', async () => {
-    const [volume] = JSON.parse(readFileSync(`${where.dir}/run/drbd/data.json`, 'utf8')).theirs.volumes;
+    const [volume] = JSON.parse(readFileSync(finding(), 'utf8')).theirs.volumes;
     knowsOther({volumes: [{...volume, outOfSyncKib: 1e15}]});
     await says(await resolve('--yes'), 3, /free, and the backup needs/, /--no-backup/);
   });

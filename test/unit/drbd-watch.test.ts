@@ -7,6 +7,7 @@ import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:
 import {tmpdir} from 'node:os';
 import {afterEach, beforeEach, jest, test} from '@jest/globals';
 import {type Message, messageOf} from '../../src/model/message.js';
+import {whyNotPromote} from '../../src/runtime/drbd/split-brain-guard.js';
 import {SplitBrainWatch} from '../../src/runtime/drbd/split-brain-watch.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
 import {connectWishPath, journalPath, readFinding, readTimes} from '../../src/runtime/drbd/view-here.js';
@@ -119,6 +120,21 @@ test('both wrote: one ERROR line on each node, and the finding is kept on both, 
     [...n1.drbd.calls(), ...n2.drbd.calls()].filter((call) => !call.startsWith('get-gi')),
     [],
   );
+});
+
+test('the copy that stood back is not promoted when the other node is gone; stale knowledge keeps nothing down', async () => {
+  n1.is('Primary', 'StandAlone', gi('get-gi-here'));
+  n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
+  start();
+  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  await Promise.all([n1.watch.stop(), n2.watch.stop()]);
+  const whyNot = (node: Node) => whyNotPromote('data', {tools: new DrbdTools(node.drbd.env), places: node.places});
+  assert.match((await whyNot(n2)) ?? '', /not promoting data: split brain, and n1 was the one that served/);
+  assert.equal(await whyNot(n1), undefined, 'the node that serves may go on');
+  n2.is('Secondary', 'Connected', gi('get-gi-there'));
+  assert.equal(await whyNot(n2), undefined);
+  n2.is('Secondary', 'Connecting', OLD);
+  assert.equal(await whyNot(n2), undefined, 'other data than those it was about');
 });
 
 test('known before DRBD meets: the replication link is still cut', async () => {

@@ -16,8 +16,9 @@ export interface DrbdPlaces {
   readonly varLibDir: string;
 }
 
-export const findingPath = ({runDir}: DrbdPlaces, resource: string): string =>
-  `${runDir}/drbd/${encodeURIComponent(resource)}.json`;
+/** A split brain outlives a power cut, so what is known of it must too. */
+export const findingPath = ({varLibDir}: DrbdPlaces, resource: string): string =>
+  `${varLibDir}/drbd/${encodeURIComponent(resource)}.finding.json`;
 export const connectWishPath = ({runDir}: DrbdPlaces, resource: string): string =>
   `${runDir}/drbd/${encodeURIComponent(resource)}.connect`;
 export const timesPath = ({varLibDir}: DrbdPlaces, resource: string): string =>
