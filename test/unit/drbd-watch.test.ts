@@ -10,7 +10,13 @@ import {type Message, messageOf} from '../../src/model/message.js';
 import {whyNotPromote} from '../../src/runtime/drbd/split-brain-guard.js';
 import {SplitBrainWatch} from '../../src/runtime/drbd/split-brain-watch.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
-import {connectWishPath, journalPath, readFinding, readTimes} from '../../src/runtime/drbd/view-here.js';
+import {
+  connectWishPath,
+  type DrbdPlaces,
+  journalPath,
+  readFinding,
+  readTimes,
+} from '../../src/runtime/drbd/view-here.js';
 import {root} from '../helpers/config.js';
 import {FakeDrbd} from '../helpers/drbd.js';
 
@@ -21,14 +27,21 @@ const OLD = '346EC3F299DF65DE:0000000000000000:3D60C7B8E27B770A:0000000000000004
 jest.setTimeout(90_000);
 
 class Node {
-  readonly drbd = new FakeDrbd();
-  readonly dir = mkdtempSync(`${tmpdir()}/systole-watch-`);
-  readonly places = {runDir: `${this.dir}/run`, varLibDir: `${this.dir}/lib`};
+  readonly drbd: FakeDrbd;
+  readonly dir: string;
+  readonly places: DrbdPlaces;
   readonly log: string[] = [];
   readonly watch: SplitBrainWatch;
   peer: Node | undefined;
 
-  constructor(readonly name: string) {
+  /** `before`: the same node, whose dopd is started again. */
+  constructor(
+    readonly name: string,
+    before?: Node,
+  ) {
+    this.drbd = before?.drbd ?? new FakeDrbd();
+    this.dir = before?.dir ?? mkdtempSync(`${tmpdir()}/systole-watch-`);
+    this.places = {runDir: `${this.dir}/run`, varLibDir: `${this.dir}/lib`};
     this.watch = new SplitBrainWatch({
       tools: new DrbdTools(this.drbd.env),
       node: name,
@@ -135,6 +148,32 @@ test('the copy that stood back is not promoted when the other node is gone; stal
   assert.equal(await whyNot(n2), undefined);
   n2.is('Secondary', 'Connecting', OLD);
   assert.equal(await whyNot(n2), undefined, 'other data than those it was about');
+});
+
+test('a split brain is not over because the other node is silent, nor because dopd was started again', async () => {
+  n1.is('Primary', 'Connecting', gi('get-gi-here'));
+  n2.is('Secondary', 'Connecting', gi('get-gi-there'));
+  start();
+  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  await Promise.all([n1.watch.stop(), n2.watch.stop()]);
+  const again = new Node('n2', n2);
+  const looks = () =>
+    again.drbd
+      .allCalls()
+      .split('\n')
+      .filter((line) => /get-gi/.test(line)).length;
+  const before = looks();
+  again.watch.start();
+  await until(() => looks() > before);
+  await again.watch.stop();
+  assert.equal(kindOf(n2), 'split-brain');
+  assert.deepEqual(again.log, []);
+  // Synchronised from n1 while nobody watched, and disconnected again: the old finding is void.
+  n2.is('Secondary', 'Connecting', gi('get-gi-here'));
+  const third = new Node('n2', n2);
+  third.watch.start();
+  await until(() => kindOf(n2) === undefined);
+  await third.watch.stop();
 });
 
 test('known before DRBD meets: the replication link is still cut', async () => {

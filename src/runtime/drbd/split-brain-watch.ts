@@ -12,7 +12,16 @@ import type {ResourceState} from '../../drbd/state.js';
 import {connectMessage, readConnectMessage, readViewMessage, type View, viewMessage} from '../../drbd/view.js';
 import type {Message} from '../../model/message.js';
 import {type DrbdTools, reasonOf} from './tools.js';
-import {connectWishPath, type DrbdPlaces, keepFinding, readTimes, timesPath, viewHere, writeJson} from './view-here.js';
+import {
+  connectWishPath,
+  type DrbdPlaces,
+  keepFinding,
+  readFinding,
+  readTimes,
+  timesPath,
+  viewHere,
+  writeJson,
+} from './view-here.js';
 
 const POLL_MS = 2000;
 const ASK_MS = 20_000;
@@ -41,6 +50,8 @@ interface Known {
   aloneSinceMs: number | undefined;
   askedMs: number;
   theirs: {readonly view: View; readonly heardMs: number} | undefined;
+  /** The other side of a split brain that was found, also by an earlier process. */
+  split: View | undefined;
   foundKey: string;
   foundMs: number;
   keptMs: number;
@@ -197,13 +208,16 @@ export class SplitBrainWatch {
   #found(resource: string, known: Known, ours: View | undefined): void {
     const {theirs} = known;
     const isFresh = theirs !== undefined && performance.now() - theirs.heardMs < FRESH_MS;
+    // A split brain is not over because the other node is silent: what it wrote then is still not here.
+    const isStill = !isFresh && ours !== undefined && judgeViews(ours, known.split).kind === 'split-brain';
+    if (isStill) return;
     const finding =
       ours === undefined ? ({kind: 'none'} as const) : judgeViews(ours, isFresh ? theirs.view : undefined);
+    known.split = finding.kind === 'split-brain' ? finding.theirs : undefined;
     const {places, log} = this.#options;
     const key = findingKey(finding);
     const isEarly = performance.now() - (known.aloneSinceMs ?? performance.now()) < PATIENCE_MS;
-    // A split brain is not forgotten because the other node is silent now.
-    if (finding.kind === 'unknown' && (isEarly || known.foundKey.startsWith('split-brain'))) return;
+    if (finding.kind === 'unknown' && isEarly) return;
     if (finding.kind === 'none' && known.foundKey === 'none') return;
     if (key !== known.foundKey) known.foundMs = Date.now();
     if (finding.kind === 'none') keepFinding(places, resource, undefined);
@@ -257,7 +271,9 @@ export class SplitBrainWatch {
   }
 
   #of(resource: string): Known {
+    const kept = this.#known.has(resource) ? undefined : readFinding(this.#options.places, resource);
     const known = this.#known.get(resource) ?? {
+      split: kept?.kind === 'split-brain' ? kept.theirs : undefined,
       history: {times: readTimes(this.#options.places, resource), last: undefined, isWorthKeeping: false},
       aloneSinceMs: undefined,
       askedMs: Number.NEGATIVE_INFINITY,
