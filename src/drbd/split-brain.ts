@@ -22,6 +22,8 @@ export function judgeViews(ours: View, theirs: View | undefined): Finding {
   if (theirs === undefined || theirs.connection === 'Connected')
     return ours.connection === 'StandAlone' ? {kind: 'unknown', ours} : {kind: 'none'};
   const relation = compareVolumes(generationsOf(ours), generationsOf(theirs));
+  // A copy in the middle of a synchronisation has no data of its own, and its identifiers are passing ones.
+  if ([ours, theirs].some(({volumes}) => volumes.some(({disk}) => disk === 'Inconsistent'))) return {kind: 'none'};
   if (relation === 'split-brain' || relation === 'unrelated') return {kind: relation, ours, theirs};
   if (ours.connection !== 'StandAlone') return {kind: 'none'};
   return relation === 'unknown' ? {kind: 'unknown', ours} : {kind: 'alone', ours, theirs, relation};

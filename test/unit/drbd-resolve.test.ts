@@ -8,8 +8,11 @@ import {spawn} from 'node:child_process';
 import {copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {afterEach, beforeEach, describe, jest, test} from '@jest/globals';
 import {parseGenerations} from '../../src/drbd/generation.js';
+import {type ResolveRequest, refusalToResolve} from '../../src/drbd/resolve-check.js';
 import {nextResolveStep, type ResolveSight, type Step} from '../../src/drbd/resolve-plan.js';
+import type {Connection, DiskState, ResourceState, Role} from '../../src/drbd/state.js';
 import type {View} from '../../src/drbd/view.js';
+import {layOver, readManifest} from '../../src/runtime/drbd/backup.js';
 import {findingPath, journalPath, writeJson} from '../../src/runtime/drbd/view-here.js';
 import {type Ended, type Place, place, root} from '../helpers/command.js';
 import {FakeDrbd} from '../helpers/drbd.js';
@@ -62,29 +65,25 @@ function dump(blocks: readonly number[]): string {
   return `version "v08";\nla-size-sect ${(BLOCKS * BLOCK) / 512};\nbm-byte-per-bit 4096;\nbm {\n   # at 0kB\n    0x${hex};\n}\n# bits-set ${bits};\n`;
 }
 
-/** As dopd on this node would have kept it. */
-function knowsOther(more: Partial<View> = {}): void {
-  const view = (node: string, generation: string): View => ({
+function sideOf(node: string, generation: string, disk: DiskState = 'UpToDate'): View {
+  const [known] = parseGenerations(generation);
+  return {
     node,
     resource: 'data',
     wallMs: 1,
     isUp: true,
     role: 'Secondary',
     connection: 'StandAlone',
-    volumes: [
-      {
-        volume: 0,
-        disk: 'UpToDate',
-        peerDisk: 'Outdated',
-        outOfSyncKib: 12,
-        generation: parseGenerations(generation)[0],
-      },
-    ],
+    volumes: [{volume: 0, disk, peerDisk: 'Outdated', outOfSyncKib: 12, generation: known}],
     isDiscarding: false,
-  });
-  const theirs = {...view('n2', gi('get-gi-here')), ...more};
-  const kept = {kind: 'split-brain', sinceMs: 1, seenMs: Date.now(), ours: view('n1', gi('get-gi-there')), theirs};
-  writeJson(finding(), kept);
+  };
+}
+
+/** As dopd on this node would have kept it. */
+function knowsOther(more: Partial<View> = {}): void {
+  const theirs = {...sideOf('n2', gi('get-gi-here')), ...more};
+  const ours = sideOf('n1', gi('get-gi-there'));
+  writeJson(finding(), {kind: 'split-brain', sinceMs: 1, seenMs: Date.now(), ours, theirs});
 }
 
 function finding(): string {
@@ -127,8 +126,9 @@ function backupDirectory(): string {
 /** What the loser had is what the backup gives. */
 async function laidOver(): Promise<Buffer> {
   copyFileSync(`${drbd.dir}/disk`, `${where.dir}/copy`);
-  const ended = await systole('restore', backupDirectory(), '--onto', `${where.dir}/copy`);
-  assert.equal(ended.status, 0, ended.stderr);
+  const [saved] = readManifest(backupDirectory()).volumes;
+  assert.ok(saved);
+  await layOver(backupDirectory(), saved, `${where.dir}/copy`);
   return readFileSync(`${where.dir}/copy`);
 }
 
@@ -158,6 +158,10 @@ describe('resolve', () => {
     assert.ok((await laidOver()).equals(loser));
     assert.ok(!existsSync(journal()));
     assert.match((await systole('restore', backupDirectory())).stdout, /all sums are right/);
+    copyFileSync(`${drbd.dir}/disk`, `${where.dir}/copy`);
+    const restored = await systole('restore', backupDirectory(), '--onto', `${where.dir}/copy`);
+    assert.equal(restored.status, 0, restored.stderr);
+    assert.ok(readFileSync(`${where.dir}/copy`).equals(loser));
   });
 
   test('the whole disk: the backup is an image', async () => {
@@ -223,7 +227,7 @@ describe('killed at a step, it goes on', () => {
     assert.match(second.stdout, /going on with what was begun .*\(done: outdated, saved\)/);
     const copy = await laidOver();
     for (const block of HERE) assert.ok(block_(copy, block).equals(block_(loser, block)));
-    assert.match((await systole('restore', backupDirectory())).stdout, /the result is a mixture/);
+    assert.equal(readManifest(backupDirectory()).isExact, false);
   });
 
   const block_ = (bytes: Buffer, block: number): Buffer => bytes.subarray(block * BLOCK, (block + 1) * BLOCK);
@@ -255,36 +259,95 @@ describe('refused, with what to do, and nothing is touched', () => {
     await says(ended, 1, /nosuch is not a resource of this node/);
   });
 
-  test('Primary here', async () => {
-    drbd.set({role: 'Primary', conn: 'StandAlone', repl: 'Off', prole: 'Unknown'});
-    await says(await resolve('--yes'), 3, /data is Primary on n1/, /drbdadm secondary data/);
+  const view = (more: Partial<View> = {}, generation = gi('get-gi-there')): View => ({
+    ...sideOf('n1', generation),
+    ...more,
+  });
+  const request = (more: Partial<ResolveRequest> = {}): ResolveRequest => ({
+    resource: 'data',
+    node: 'n1',
+    discard: 'n1',
+    ours: view(),
+    state: undefined,
+    theirs: {...sideOf('n2', gi('get-gi-here'))},
+    peerGi: undefined,
+    kernelLog: '',
+    holders: [],
+    groups: [],
+    ...more,
+  });
+  const state = (role: Role, connection: Connection, disk: DiskState): ResourceState => ({
+    name: 'data',
+    role,
+    isSuspended: false,
+    volumes: [{volume: 0, minor: 0, disk}],
+    peers: [{name: 'peer', connection, role: 'Unknown', volumes: []}],
+  });
+  const old = '346EC3F299DF65DE:0000000000000000:3D60C7B8E27B770A:0000000000000004:1:1:0:0:0:0:0';
+
+  test.each<[string, Partial<ResolveRequest>, RegExp, RegExp]>([
+    [
+      'Primary here',
+      {state: state('Primary', 'StandAlone', 'UpToDate'), holders: ['it is mounted on /data']},
+      /Primary on n1: it is mounted on \/data/,
+      /drbdadm secondary data/,
+    ],
+    ['a group uses it', {groups: ['10.0.0.17']}, /the group 10.0.0.17 runs here/, /systole standby/],
+    [
+      'connected',
+      {state: state('Secondary', 'Connected', 'UpToDate')},
+      /connected to the other node: there is no split brain/,
+      /nothing/,
+    ],
+    [
+      'no data here',
+      {state: state('Secondary', 'StandAlone', 'Inconsistent')},
+      /is Inconsistent: it has nothing/,
+      /adjust/,
+    ],
+    [
+      'the other node has merely newer data',
+      {ours: view({}, old)},
+      /no split brain of data: n2 has the newer data/,
+      /drbdadm adjust data/,
+    ],
+    ['the other side is not known', {theirs: undefined}, /not known/, /--peer-gi/],
+    [
+      'the kernel said it of other data',
+      {theirs: undefined, kernelLog: gi('kernel-split-brain')},
+      /not known/,
+      /--peer-gi/,
+    ],
+    ['an identifier that is none', {peerGi: 'nonsense'}, /which is newer is not known/, /adjust/],
+    [
+      'the other node discards too',
+      {theirs: {...sideOf('n2', gi('get-gi-here')), isDiscarding: true}},
+      /n2 is throwing its own changes/,
+      /let it finish/,
+    ],
+    [
+      'the other disk is Outdated',
+      {theirs: sideOf('n2', gi('get-gi-here'), 'Outdated')},
+      /the disk of data on n2 is Outdated/,
+      /primary --force/,
+    ],
+  ])('%s', (_, more, why, todo) => {
+    const refusal = refusalToResolve(request(more));
+    assert.match(refusal?.why ?? '', why);
+    assert.match(refusal?.todo ?? '', todo);
   });
 
-  test('connected', async () => {
-    drbd.set({});
-    await says(await resolve('--yes'), 3, /is connected to the other node: there is no split brain/);
-  });
-
-  test('no split brain: the other node has merely newer data', async () => {
-    drbd.put('gi', '346EC3F299DF65DE:0000000000000000:3D60C7B8E27B770A:0000000000000004:1:1:0:0:0:0:0\n');
-    await says(await resolve('--yes'), 3, /no split brain of data: n2 has the newer data/, /drbdadm adjust data/);
-  });
-
-  test('the other side is not known', async () => {
-    rmSync(finding());
-    await says(await resolve('--yes'), 3, /not known/, /--peer-gi/);
-  });
-
-  test('the other node throws its own changes away, or its disk is not good', async () => {
-    knowsOther({isDiscarding: true});
-    await says(await resolve('--yes'), 3, /n2 is throwing its own changes/);
-    const [volume] = JSON.parse(readFileSync(finding(), 'utf8')).theirs.volumes;
-    knowsOther({volumes: [{...volume, disk: 'Outdated'}]});
-    await says(await resolve('--yes'), 3, /the disk of data on n2 is Outdated/, /primary --force/);
+  test('with evidence of any of the three kinds it is not refused', () => {
+    assert.equal(refusalToResolve(request()), undefined);
+    assert.equal(refusalToResolve(request({theirs: undefined, peerGi: gi('get-gi-here')})), undefined);
+    const here = view({}, gi('get-gi-here'));
+    const said = {theirs: undefined, ours: here, state: state('Secondary', 'StandAlone', 'UpToDate')};
+    assert.equal(refusalToResolve(request({...said, kernelLog: gi('kernel-split-brain')})), undefined);
   });
 
   test('no room for the backup', async () => {
-    const [volume] = JSON.parse(readFileSync(finding(), 'utf8')).theirs.volumes;
+    const [volume] = sideOf('n2', gi('get-gi-here')).volumes;
+    assert.ok(volume);
     knowsOther({volumes: [{...volume, outOfSyncKib: 1e15}]});
     await says(await resolve('--yes'), 3, /free, and the backup needs/, /--no-backup/);
   });

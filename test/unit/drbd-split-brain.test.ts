@@ -208,6 +208,14 @@ describe('the finding', () => {
     assert.equal(judgeViews(view({connection: 'Connected'}), other).kind, 'none');
   });
 
+  test('a copy in the middle of a synchronisation has no side', () => {
+    const [volume] = other.volumes;
+    assert.ok(volume);
+    const target = {...other, volumes: [{...volume, disk: 'Inconsistent' as const}]};
+    assert.equal(judgeViews(view(), target).kind, 'none');
+    assert.equal(judgeViews(target, view()).kind, 'none');
+  });
+
   test('the log line says who has what and what to do', () => {
     const line = logLine(judgeViews(view(), other));
     assert.match(line, /^data: SPLIT BRAIN: both nodes wrote without each other since 2026-11-21 17:41:10Z/);

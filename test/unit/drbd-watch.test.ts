@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {afterEach, beforeEach, jest, test} from '@jest/globals';
+import {parseGenerations} from '../../src/drbd/generation.js';
 import {type Message, messageOf} from '../../src/model/message.js';
 import {whyNotPromote} from '../../src/runtime/drbd/split-brain-guard.js';
 import {SplitBrainWatch} from '../../src/runtime/drbd/split-brain-watch.js';
@@ -13,6 +14,7 @@ import {DrbdTools} from '../../src/runtime/drbd/tools.js';
 import {
   connectWishPath,
   type DrbdPlaces,
+  findingPath,
   journalPath,
   readFinding,
   readTimes,
@@ -78,6 +80,13 @@ class Node {
     this.drbd.remove();
     rmSync(this.dir, {recursive: true, force: true});
   }
+}
+
+function viewOf(node: Node, generation: string): Message {
+  const [volume] = [{volume: 0, disk: 'UpToDate', peerDisk: 'DUnknown', generation: parseGenerations(generation)[0]}];
+  const view = {node: node.name, resource: 'data', role: 'Primary', connection: 'StandAlone', volumes: [volume]};
+  const json = JSON.stringify(view);
+  return node.signed(messageOf({t: 'drbd_view', drbd_res: 'data', drbd_ask: '0', drbd_json: json}));
 }
 
 let n1: Node;
@@ -174,6 +183,40 @@ test('a split brain is not over because the other node is silent, nor because do
   third.watch.start();
   await until(() => kindOf(n2) === undefined);
   await third.watch.stop();
+});
+
+test('what was heard before the data here changed counts no more; while it is resolved here nothing is found', async () => {
+  const looks = () =>
+    n1.drbd
+      .allCalls()
+      .split('\n')
+      .filter((line) => line.includes('get-gi')).length;
+  const ask = n2.signed(messageOf({t: 'drbd_view', drbd_res: 'data', drbd_ask: '1', drbd_json: '{}'}));
+  /** Looks come one after the other, so what was asked before is through when a second one has begun. */
+  const look = async (watch: SplitBrainWatch) => {
+    const before = looks();
+    for (const message of [ask, ask, ask]) watch.received(message);
+    await until(() => looks() >= before + 3);
+  };
+  n1.peer = undefined;
+  n1.is('Primary', 'Connecting', OLD);
+  n1.watch.received(viewOf(n2, gi('get-gi-there')));
+  await look(n1.watch);
+  // Against that old view the new data here look like a split brain.
+  n1.is('Primary', 'Connecting', gi('get-gi-here'));
+  await look(n1.watch);
+  assert.equal(kindOf(n1), undefined);
+  n1.watch.received(viewOf(n2, gi('get-gi-there')));
+  await look(n1.watch);
+  assert.equal(kindOf(n1), 'split-brain', 'a view that is new counts');
+  await n1.watch.stop();
+  rmSync(findingPath(n1.places, 'data'));
+  writeFileSync(journalPath(n1.places, 'data'), '{}');
+  const again = new Node('n1', n1);
+  again.watch.received(viewOf(n2, gi('get-gi-there')));
+  await look(again.watch);
+  await again.watch.stop();
+  assert.deepEqual([again.log, kindOf(n1)], [[], undefined]);
 });
 
 test('known before DRBD meets: the replication link is still cut', async () => {

@@ -50,6 +50,8 @@ interface Known {
   aloneSinceMs: number | undefined;
   askedMs: number;
   theirs: {readonly view: View; readonly heardMs: number} | undefined;
+  /** Our identifiers at the last look: what was heard before they changed may be older than the change there. */
+  marks: string;
   /** The other side of a split brain that was found, also by an earlier process. */
   split: View | undefined;
   foundKey: string;
@@ -188,21 +190,31 @@ export class SplitBrainWatch {
 
   async #heard(resource: string, view: View | undefined, isAsked: boolean): Promise<void> {
     if (!(await this.#isOurs(resource))) return;
-    if (view) this.#of(resource).theirs = {view, heardMs: performance.now()};
-    await this.#examine(resource, false, isAsked);
+    await this.#examine(resource, false, {isAsked, view});
   }
 
   async #isOurs(resource: string): Promise<boolean> {
     return this.#configured.includes(resource) || (await this.#resources()).includes(resource);
   }
 
-  async #examine(resource: string, isAsking: boolean, isAnswering = false): Promise<void> {
+  async #examine(
+    resource: string,
+    isAsking: boolean,
+    heard: {readonly isAsked: boolean; readonly view: View | undefined} = {isAsked: false, view: undefined},
+  ): Promise<void> {
     const {tools, node, places, send} = this.#options;
     const known = this.#of(resource);
     const looked = await viewHere(tools, node, resource, places, known.history.times);
     if (!('view' in looked)) return;
-    if (isAsking || isAnswering) send(viewMessage(undefined, looked.view, isAsking));
-    this.#found(resource, known, looked.view);
+    const marks = JSON.stringify(looked.view.volumes.map(({generation}) => generation));
+    const isNew = known.marks !== '' && known.marks !== marks;
+    known.marks = marks;
+    if (isNew) known.theirs = undefined;
+    if (heard.view) known.theirs = {view: heard.view, heardMs: performance.now()};
+    const mustAsk = isAsking || (isNew && known.theirs === undefined && looked.view.connection !== 'Connected');
+    if (mustAsk || heard.isAsked) send(viewMessage(undefined, looked.view, mustAsk));
+    // Somebody is at it: what is seen meanwhile is on its way.
+    if (!looked.view.isDiscarding) this.#found(resource, known, looked.view);
   }
 
   #found(resource: string, known: Known, ours: View | undefined): void {
@@ -277,6 +289,7 @@ export class SplitBrainWatch {
       history: {times: readTimes(this.#options.places, resource), last: undefined, isWorthKeeping: false},
       aloneSinceMs: undefined,
       askedMs: Number.NEGATIVE_INFINITY,
+      marks: '',
       theirs: undefined,
       foundKey: '',
       foundMs: Date.now(),

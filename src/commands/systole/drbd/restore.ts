@@ -15,7 +15,7 @@ export default class DrbdRestore extends SystoleCommand {
   static override examples = [
     '<%= config.bin %> drbd restore /var/lib/heartbeat/drbd-backup/data-20261121T174110Z',
     'dd if=/dev/drbd0 of=/backup/copy.img bs=1M conv=sparse    # on the Primary, the service stopped',
-    '<%= config.bin %> drbd restore DIRECTORY --onto /backup/copy.img && mount -o ro,loop,noload /backup/copy.img /mnt',
+    '<%= config.bin %> drbd restore DIRECTORY --onto /backup/copy.img && mount -t ext4 -o ro,loop,noload /backup/copy.img /mnt',
   ];
   static override args = {directory: Args.string({description: 'the directory of the backup', required: true})};
   static override flags = {
@@ -64,7 +64,7 @@ export default class DrbdRestore extends SystoleCommand {
     const bytes = await layOver(directory, saved, target);
     this.log(`${mib(bytes)} of ${manifest.node}'s data written into ${target}`);
     this.log(
-      `To look into it: mount -o ro,loop,noload ${target} /mnt (without noload, and writable, the file system's journal is replayed)`,
+      `To look into it: mount -t ext4 -o ro,loop,noload ${target} /mnt (without noload, and writable, the file system's journal is replayed)`,
     );
   }
 }
