@@ -140,7 +140,7 @@ async function whileDown(resource: string, {tools, places}: SaveOptions, work: (
   const flock = tools.find('flock');
   const isLockable = flock !== undefined && /^[\w.-]+$/.test(resource) && existsSync(places.runDir);
   const holder = isLockable
-    ? spawn(flock, ['-o', `${places.runDir}/drbd-${resource}.lock`, 'sh', '-c', 'echo held; exec cat'], {
+    ? spawn(flock, ['-o', '-w', '60', `${places.runDir}/drbd-${resource}.lock`, 'sh', '-c', 'echo held; exec cat'], {
         stdio: ['pipe', 'pipe', 'ignore'],
       })
     : undefined;
