@@ -2,7 +2,7 @@
 // Promises: each state that keeps a node from serving or from being a copy has a line that says what to do; a split brain
 // shows both sides beside each other, and what is not known is said not to be known.
 
-import {explainPromotion, judgePromotion} from './judge.js';
+import {judgePromotion} from './judge.js';
 import type {SyncProgress} from './proc-drbd.js';
 import {type Finding, primaryText, relationText, splitSinceMs, when} from './split-brain.js';
 import type {ResourceState} from './state.js';
@@ -164,7 +164,7 @@ function todosOf(report: Report): readonly string[] {
   const judged = judgePromotion(state);
   const isShort = state.peers.every((peer) => peer.connection !== 'Connected');
   return [
-    ...(judged.verdict === 'refuse' ? [explainPromotion(resource, judged)] : []),
+    ...(judged.verdict === 'refuse' ? [judged.todo] : []),
     ...(isShort
       ? [`the replication link does not work: see the other node, the cable and the addresses in drbd.conf`]
       : []),
