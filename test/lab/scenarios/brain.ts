@@ -64,8 +64,10 @@ async function split(run: Run, active: Guest): Promise<{readonly winner: Guest; 
     everyMs: 500,
     what: () => 'the other node takes nothing over: this scenario proves nothing',
   });
-  await until(async () => (await standby.exec(client('SELECT 1'))).code === 0, {
-    timeoutMs: 60_000,
+  // While it starts, the server may accept a connection and not answer.
+  const answers = () => standby.exec(`timeout 5 ${client('SELECT 1')}`).catch(() => undefined);
+  await until(async () => (await answers())?.code === 0, {
+    timeoutMs: 180_000,
     everyMs: 1000,
     what: () => 'the other database does not start',
   });
