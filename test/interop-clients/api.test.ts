@@ -126,7 +126,9 @@ for (const [what, kinds] of mixtures) {
       await question.isSent('respond-cstatus', {cn: 'tester', cs: 'online', src: asked.name, dest: other.name});
 
       b.close();
-      await a.isSent('hbapi-clstat', {st: 'leave', src: 'n2', info: 'EOF'});
+      const {info} = await a.isSent('hbapi-clstat', {st: 'leave', src: 'n2'});
+      // The original looks whether the process is still there, and on a busy machine finds it gone.
+      assert.ok(info === 'EOF' || (info === 'died' && n2.daemon.kind === 'real'), info);
       a.send(a.request('signoff'));
       await a.next((each) => 'closed' in each, 'end after signoff');
     }),
