@@ -9,14 +9,18 @@ bash scripts/setup.sh run interop >&2
 [ $# = 0 ] || [ "$*" = --sample ] || exec node dist/test/interop/main.js "$@"
 
 status=0
-output=$(mktemp)
-trap 'rm -f "$output"' EXIT
+log=$(mktemp)
+counts=$(mktemp)
+trap 'rm -f "$log" "$counts"' EXIT
 for part in "dist/test/interop/main.js $*" "scripts/run-jest.mjs interop-clients/"; do
   # The name of a part is words.
   # shellcheck disable=SC2086
-  node $part 2>&1 | tee -a "$output" || status=1
+  node $part 2>&1 | tee "$log" || status=1
+  # A part that ended without counts, killed for example, is a failure of its own.
+  { grep -E '^tests: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" || echo 'tests: 0 passed, 1 failed, 0 skipped'; } |
+    tail -1 >>"$counts"
 done
-awk '/^tests: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$/ {passed += $2; failed += $4; skipped += $6} END {
+awk '{passed += $2; failed += $4; skipped += $6} END {
   printf "tests: %d passed, %d failed, %d skipped\n", passed, failed, skipped
-}' "$output"
+}' "$counts"
 exit "$status"
