@@ -76,9 +76,14 @@ export function heardHold(draft: Draft, peer: Peer, message: Message): void {
  */
 export function noteHold(peer: Peer, message: Message): boolean {
   const sequence = Number.parseInt(fieldOf(message, 'seq') ?? '', 16);
-  if (sequence < peer.reportSequence) return false;
+  if (sequence < peer.reportSequence) {
+    // What it said later was only what came to it, so this one would have counted.
+    if (!peer.isReportWhole) peer.owesReport = true;
+    return false;
+  }
   if (sequence >= 0) peer.reportSequence = sequence;
-  peer.owesReport = false;
+  peer.isReportWhole = fieldOf(message, 'rtype') === 'full' && fieldOf(message, 'isstable') !== undefined;
+  if (peer.isReportWhole) peer.owesReport = false;
   const word = parseHold(fieldOf(message, 'rsc_hold'));
   const before = peer.hold;
   if (fieldOf(message, 'rtype') === 'full') peer.hold = word;

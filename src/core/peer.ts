@@ -44,6 +44,7 @@ function unknownHoldings() {
     conflictSinceMs: undefined,
     reportSequence: 0,
     owesReport: false,
+    isReportWhole: true,
   } as const;
 }
 

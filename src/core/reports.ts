@@ -36,8 +36,9 @@ export function reportChanges(draft: Draft): void {
   const {state} = draft;
   if (state.phase !== 'stable' || !state.isCommUp || state.standby !== undefined) return;
   const isDue = draft.now.monoMs >= (repeatsAtMs(draft) ?? Infinity);
-  // A real peer that never took us for dead has no reason to say what it holds; this is the one question it answers.
-  if (isDue && state.peer?.owesReport === true) send(draft, {t: 'starting', sysv: '1'});
+  // The one question that a real peer answers with what it holds. While it gives up resources the answer would say that it has.
+  if (isDue && state.peer?.owesReport === true && state.peer.releasing === 'none')
+    send(draft, {t: 'starting', sysv: '1'});
   if (isDue || `${currentHold(draft)} true` !== state.reported) sendHold(draft, {isStable: true});
 }
 

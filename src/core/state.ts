@@ -137,8 +137,10 @@ export interface Peer {
   isStable: boolean;
   /** Sequence number of that report. */
   reportSequence: number;
-  /** A real peer returned from a silence and has not said since what it holds: it is asked. */
+  /** A real peer returned from a silence, or a report of it was lost, and it will not say what it holds by itself: it is asked. */
   owesReport: boolean;
+  /** That report names all that it holds, and whether that is final. */
+  isReportWhole: boolean;
   /** Said it holds nothing while its stops may still run: still an owner of what it held before. */
   releasing: Hold;
   /** When both first claimed the same class; undefined: no conflict. */

@@ -124,3 +124,21 @@ test('a real peer that returns without having missed us is asked what it holds, 
   assert.equal(real.node.state?.peer?.isStable, true);
   assert.equal(real.sent('starting').length, before + 2);
 });
+
+test('a whole report that a partial one has overtaken is asked for again', () => {
+  const real = new BesideReal('n1', {haresources, autoFailback: 'off'});
+  real.join();
+  real.says(report('none', '0', '10'));
+  const before = real.sent('starting').length;
+  real.says({t: 'resource', rsc_hold: 'foreign', info: 'mach_down', seq: '14'});
+  real.says(report('all', '1', '12'));
+  real.pair.run(16_000);
+  assert.equal(real.node.state?.peer?.isStable, false);
+  assert.ok(real.sent('starting').length > before);
+  real.says(report('all', '1', '20'));
+  real.pair.run(100);
+  assert.equal(real.node.state?.peer?.isStable, true);
+  const asked = real.sent('starting').length;
+  real.pair.run(16_000);
+  assert.equal(real.sent('starting').length, asked);
+});
