@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import {copyFileSync, existsSync, mkdirSync, readdirSync, writeFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
+import {packageRoot} from '../../src/lab/host.js';
 import {both, Cluster, type Kind, Watch} from './cluster.js';
 import {Guest, labDirectory} from './guest.js';
 import * as network from './network.js';
@@ -71,7 +72,7 @@ export class Stage {
   async explain(): Promise<void> {
     for (const guest of this.#guests) {
       if (!guest.isOn || guest.isPaused) continue;
-      const words = 'cat /proc/drbd; ip -o -4 addr; grep drbd /proc/mounts; tail -40 /var/log/ha-log; dmesg | tail -30';
+      const words = `perl ${packageRoot}/test/lab/guest/status.pl; cat /proc/drbd; ip -o -4 addr; grep drbd /proc/mounts; tail -40 /var/log/ha-log; dmesg | tail -30`;
       const ran = await guest.exec(words, 30_000).catch(() => undefined);
       process.stdout.write(`--- ${guest.name}\n${ran?.stdout ?? 'no answer'}\n`);
     }
@@ -116,7 +117,7 @@ async function logOf(guest: Guest, name: string): Promise<string | undefined> {
 export function table(kinds: readonly Kind[], rows: readonly Row[]): string {
   const lines = rows.map(
     ({scenario, outageMs, written, lost, note}) =>
-      `${scenario.padEnd(14)} ${seconds(outageMs).padStart(8)} ${String(written).padStart(8)} ${String(lost).padStart(6)}  ${note}`,
+      `${scenario.padEnd(18)} ${seconds(outageMs).padStart(8)} ${String(written).padStart(8)} ${String(lost).padStart(6)}  ${note}`,
   );
-  return `${[...new Set(kinds)].join(' and ')}\nscenario         outage  written   lost  (logs: ${labDirectory})\n${lines.join('\n')}\n`;
+  return `${[...new Set(kinds)].join(' and ')}\nscenario             outage  written   lost  (logs: ${labDirectory})\n${lines.join('\n')}\n`;
 }

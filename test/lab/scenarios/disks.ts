@@ -42,7 +42,7 @@ export const scenarios: Scenarios = {
       await active.run('mariadb --defaults-file=/etc/my.cnf demo -e "CREATE TABLE filler (b LONGBLOB)"', 60_000);
       // All but nothing of the space; then rows until the server says that it is full.
       await active.run('dd if=/dev/zero of=/data/fill bs=64k 2>/dev/null; sync; df /data | grep -q 100%', 240_000);
-      const insert = `mariadb --defaults-file=/etc/my.cnf demo -e "INSERT INTO filler VALUES (REPEAT('x', 8000000))"`;
+      const insert = `mariadb --defaults-file=/etc/my.cnf demo -e "INSERT INTO filler VALUES (REPEAT('x', 1000000))"`;
       const said = await until(
         async () => {
           const {code, stderr} = await active.exec(insert, 120_000);

@@ -1,6 +1,7 @@
 // Cut cables: of the replication, of the heartbeats, of both.
 
 import assert from 'node:assert/strict';
+import {packageRoot} from '../../../src/lab/host.js';
 import {until} from '../../../src/lab/wait.js';
 import * as faults from '../faults.js';
 import * as network from '../network.js';
@@ -76,6 +77,9 @@ export const scenarios: Scenarios = {
       const [group] = (await statusOf(standby)).groups;
       assert.ok(group && group.owner === undefined, 'status names an owner of a group that does not run');
       assert.match(group.reason ?? '', /Outdated/, 'status does not say why');
+      // The program that people use says the same; it loads slowly here.
+      const said = await standby.exec(`${packageRoot}/bin/systole status`, 240_000);
+      assert.match(said.stdout, /why: .*Outdated/);
       await network.healCable(1, 'eth1');
       await bringBack(run, active);
       await run.serving(await run.written(), 120_000);
