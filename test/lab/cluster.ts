@@ -5,9 +5,9 @@ import {spawn} from 'node:child_process';
 import {type MinorState, parseProcDrbd} from '../../src/drbd/proc-drbd.js';
 import {Writer} from '../../src/lab/client.js';
 import {packageRoot} from '../../src/lab/host.js';
-import {until} from '../../src/lab/wait.js';
 import {cacheDirectory, type Guest} from './guest.js';
 import {NAMESPACE, SERVICE_ADDRESS} from './network.js';
+import {SLOW, until} from './slow.js';
 
 /** What scenarios vary; in force on a guest after `configure`, DRBD's part also after `drbdadm adjust`. */
 export interface Settings {
@@ -26,7 +26,7 @@ export const DEFAULTS: Settings = {
   fencing: 'resource-only',
   hasStonith: false,
   haCf: '',
-  net: 'timeout 50; ping-int 5; ping-timeout 30; connect-int 5;',
+  net: `timeout ${50 * SLOW}; ping-int ${5 * SLOW}; ping-timeout ${30 * SLOW}; connect-int ${5 * SLOW};`,
   hasDebianHelper: false,
 };
 
@@ -70,9 +70,9 @@ user = root
 const haCf = (peer: number, libexec: string, {hasStonith, haCf: more}: Settings): string => `logfile /var/log/ha-log
 debugfile /var/log/ha-debug
 keepalive 1
-warntime 4
-deadtime 8
-initdead 25
+warntime ${4 * SLOW}
+deadtime ${8 * SLOW}
+initdead ${25 * SLOW}
 auto_failback off
 realtime off
 ucast eth0 10.0.0.${peer + 6}
@@ -230,7 +230,7 @@ export class Cluster {
       spawn: (program: string, args: readonly string[]) =>
         spawn('nsenter', [`--net=/run/netns/${NAMESPACE}`, program, ...args]),
     };
-    return Writer.start(client, {address: SERVICE_ADDRESS, intervalMs: 20, patience: 10});
+    return Writer.start(client, {address: SERVICE_ADDRESS, intervalMs: 20, patience: 10 * SLOW});
   }
 }
 

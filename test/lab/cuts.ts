@@ -4,10 +4,10 @@
 // (3, 4) is untrue unless the peer's disk was Outdated or worse at that moment.
 
 import assert from 'node:assert/strict';
-import {until} from '../../src/lab/wait.js';
 import type {Cluster} from './cluster.js';
 import type {Guest} from './guest.js';
 import {cutCable, healCable} from './network.js';
+import {until} from './slow.js';
 
 export interface Cut {
   /** Whose cable of the replication link. */

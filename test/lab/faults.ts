@@ -2,11 +2,12 @@
 // faults for which zero lost rows and one Primary can be promised without STONITH: no partition of all links, no pause as
 // long as deadtime.
 
-import {until} from '../../src/lab/wait.js';
+import assert from 'node:assert/strict';
 import {both} from './cluster.js';
 import type {Guest} from './guest.js';
 import * as network from './network.js';
 import {bringBack, type Run} from './run.js';
+import {until} from './slow.js';
 
 export interface Fault {
   readonly run: Run;
@@ -123,9 +124,10 @@ export const FAULTS: Readonly<Record<string, (fault: Fault) => Promise<void>>> =
   'kill-process': async ({active, standby, dice, tell}) => {
     const guest = dice.isHeads() ? active : standby;
     const word = dice.pick({manager: 2, messaging: 2, dopd: 1});
-    const found = await guest.run(`pgrep -f ${PROCESSES[word]} | head -1`);
-    tell(`${word} of ${guest.name}, pid ${found.trim()}`);
-    await guest.run(`kill -9 ${Number(found)}`);
+    const pid = Number((await guest.run(`pgrep -f ${PROCESSES[word]}`)).split('\n')[0]);
+    assert.ok(pid > 1, `${word} of ${guest.name} does not run`);
+    tell(`${word} of ${guest.name}, pid ${pid}`);
+    await guest.run(`kill -9 ${pid}`);
     await pause(dice.between(0, 8000));
   },
   'kill-database': async ({active, dice, tell}) => {

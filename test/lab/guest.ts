@@ -7,8 +7,8 @@ import {existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, wri
 import {connect, type Socket} from 'node:net';
 import {createInterface} from 'node:readline';
 import {host, packageRoot} from '../../src/lab/host.js';
-import {until} from '../../src/lab/wait.js';
 import {type Cable, NAMESPACE, tapOf} from './network.js';
+import {SLOW, until} from './slow.js';
 
 export const labDirectory = process.env['SYSTOLE_LAB_DIR'] ?? '/tmp/drbd-vm-lab';
 export const cacheDirectory = process.env['SYSTOLE_LAB_CACHE'] ?? '/var/tmp/systole-vm-lab';
@@ -109,7 +109,8 @@ export class Guest {
   }
 
   /** A shell command; does not reject because of its exit code. */
-  async exec(command: string, timeoutMs = 60_000): Promise<Ran> {
+  async exec(command: string, patienceMs = 60_000): Promise<Ran> {
+    const timeoutMs = patienceMs * SLOW;
     const socket = await this.#connect();
     this.#serial += 1;
     const id = `${process.pid}x${this.#serial}`;

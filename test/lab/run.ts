@@ -5,10 +5,10 @@
 import assert from 'node:assert/strict';
 import type {Writer} from '../../src/lab/client.js';
 import {packageRoot} from '../../src/lab/host.js';
-import {until} from '../../src/lab/wait.js';
 import {both, type Cluster, DEFAULTS, type Kind, type Settings, type Watch} from './cluster.js';
 import type {Guest} from './guest.js';
 import type {PowerSwitch} from './power-switch.js';
+import {until} from './slow.js';
 
 export interface Row {
   readonly scenario: string;

@@ -4,11 +4,11 @@
 // same order; how the guests' threads run beside each other it cannot give. Stops at the first failure and keeps the logs.
 
 import assert from 'node:assert/strict';
-import {until} from '../../src/lab/wait.js';
 import {both} from './cluster.js';
 import * as faults from './faults.js';
 import type {Guest} from './guest.js';
 import {bringBack, type Row, type Run, seconds} from './run.js';
+import {until} from './slow.js';
 import {allScenarios, Stage, table} from './stage.js';
 
 const SERVED_WITHIN_MS = 180_000;

@@ -1,9 +1,9 @@
 // What every administrator does or meets: the first start from empty disks, a power cut, the return of the node, planned moves.
 
 import assert from 'node:assert/strict';
-import {until} from '../../../src/lab/wait.js';
 import {both, HARESOURCES} from '../cluster.js';
 import {bringBack, deathWatch, during, type Run, ready, type Scenarios, seconds} from '../run.js';
+import {until} from '../slow.js';
 
 export const scenarios: Scenarios = {
   'first-start': {

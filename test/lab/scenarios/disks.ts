@@ -1,8 +1,8 @@
 // What a disk does to the service: a lower device that fails, a file system without space.
 
 import assert from 'node:assert/strict';
-import {until} from '../../../src/lab/wait.js';
 import {during, log, ready, type Scenarios, statusOf} from '../run.js';
+import {until} from '../slow.js';
 
 export const scenarios: Scenarios = {
   'disk-errors': {

@@ -2,11 +2,11 @@
 // judge is cuts.ts, which believes kernels only.
 
 import assert from 'node:assert/strict';
-import {until} from '../../../src/lab/wait.js';
 import type {Settings} from '../cluster.js';
 import {CutJudge, type Load, plan, summary} from '../cuts.js';
 import type {Guest} from '../guest.js';
 import {bringBack, type Run, ready, type Scenarios, seconds, withSettings} from '../run.js';
+import {until} from '../slow.js';
 
 /** As docs/drbd.md recommends them. */
 const FAST: Partial<Settings> = {net: 'timeout 10; ping-int 1; ping-timeout 10; connect-int 1;'};

@@ -3,11 +3,11 @@
 // asserted too: it is said before, it ends by itself, and no data is discarded by anybody.
 
 import assert from 'node:assert/strict';
-import {until} from '../../../src/lab/wait.js';
 import type {Seen} from '../cluster.js';
 import type {Guest} from '../guest.js';
 import * as network from '../network.js';
 import {bringBack, log, type Run, ready, type Scenarios, seconds, statusOf, withSettings} from '../run.js';
+import {SLOW, until} from '../slow.js';
 
 const SETTINGS = {fencing: 'resource-and-stonith', hasStonith: true} as const;
 
@@ -88,7 +88,7 @@ async function pauseUnfenced(run: Run): Promise<void> {
   await active.pause();
   assert.equal(await cluster.active(120_000), standby);
   await run.serving(await run.written(), 90_000);
-  await pause(Math.max(0, 24_000 - (performance.now() - pausedMs)));
+  await pause(Math.max(0, 24_000 * SLOW - (performance.now() - pausedMs)));
   watch.isExcused = true;
   const wokenMs = performance.now();
   await active.resume();

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import {packageRoot} from '../../../src/lab/host.js';
-import {until} from '../../../src/lab/wait.js';
 import * as faults from '../faults.js';
 import * as network from '../network.js';
 import {bringBack, during, log, type Run, ready, type Scenarios, seconds, statusOf} from '../run.js';
+import {SLOW, until} from '../slow.js';
 
 export const scenarios: Scenarios = {
   // The peer is outdated although its DRBD believes itself connected, and says so truthfully, in time.
@@ -137,7 +137,7 @@ async function nothingMoves(run: Run, name: string, forMs: number, cut: Cut): Pr
     assert.ok(!there.hasAddress, `${standby.name} took the address`);
   };
   let isCut = false;
-  await during(forMs, async () => {
+  await during(forMs * SLOW, async () => {
     await stays();
     isCut ||= await hasCut();
   });
@@ -147,6 +147,6 @@ async function nothingMoves(run: Run, name: string, forMs: number, cut: Cut): Pr
   await cluster.synchronised(60_000);
   await run.serving(await run.written(), 30_000);
   const {outageMs} = await run.client.report();
-  assert.ok(outageMs < 8000, `an outage of ${seconds(outageMs)} although nothing moved`);
+  assert.ok(outageMs < 8000 * SLOW, `an outage of ${seconds(outageMs)} although nothing moved`);
   await run.note(name, before, 'nothing moved');
 }
