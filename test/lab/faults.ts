@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import {both} from './cluster.js';
 import type {Guest} from './guest.js';
 import * as network from './network.js';
-import {bringBack, type Run} from './run.js';
+import {askToMove, bringBack, type Run} from './run.js';
 import {until} from './slow.js';
 
 export interface Fault {
@@ -138,7 +138,7 @@ export const FAULTS: Readonly<Record<string, (fault: Fault) => Promise<void>>> =
   move: async ({run, active, standby, dice, tell}) => {
     const [by, word] = dice.isHeads() ? ([active, 'hb_standby all'] as const) : ([standby, 'hb_takeover all'] as const);
     tell(`${word} on ${by.name}`);
-    await run.cluster.command(by, word);
+    await askToMove(run, by, word);
     await until(async () => (await run.cluster.active(60_000)) === standby, {
       timeoutMs: 180_000,
       everyMs: 500,

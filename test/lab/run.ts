@@ -116,6 +116,15 @@ async function restartWith(run: Run, settings: Settings): Promise<void> {
   assert.ok(active.isOn);
 }
 
+/** hb_standby or hb_takeover; refused while a daemon has not yet heard that both disks are good again. */
+export async function askToMove({cluster}: Run, guest: Guest, words: string): Promise<void> {
+  await until(async () => (await cluster.tryCommand(guest, words)) === 0, {
+    timeoutMs: 60_000,
+    everyMs: 1000,
+    what: () => `${words} is refused on ${guest.name} although both disks are good`,
+  });
+}
+
 /** Boots a node that lost its power and starts its daemon; by default, back to two good disks. */
 export async function bringBack(run: Run, guest: Guest, untilSynchronised = true): Promise<void> {
   const {cluster} = run;

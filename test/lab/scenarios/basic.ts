@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import {both, HARESOURCES} from '../cluster.js';
-import {bringBack, deathWatch, during, type Run, ready, type Scenarios, seconds} from '../run.js';
+import {askToMove, bringBack, deathWatch, during, type Run, ready, type Scenarios, seconds} from '../run.js';
 import {until} from '../slow.js';
 
 export const scenarios: Scenarios = {
@@ -76,7 +76,7 @@ export const scenarios: Scenarios = {
       for (const target of [cluster.other(from), from]) {
         const before = await run.written();
         const source = cluster.other(target);
-        await cluster.command(source, 'hb_standby all');
+        await askToMove(run, source, 'hb_standby all');
         await until(async () => (await cluster.active(60_000)) === target, {
           timeoutMs: 120_000,
           everyMs: 500,
@@ -117,7 +117,7 @@ export const scenarios: Scenarios = {
       await during(10_000, async () => assert.equal(await cluster.active(1000), standby, 'the group moved by itself'));
       if (standby === home) return;
       before = await run.written();
-      await cluster.command(home, 'hb_takeover local');
+      await askToMove(run, home, 'hb_takeover local');
       await until(async () => (await cluster.active(60_000)) === home, {
         timeoutMs: 120_000,
         everyMs: 500,
