@@ -102,12 +102,10 @@ class Dopd {
       const longestMs = Math.max(
         ...(known.length === 0 ? [DEFAULT_SETTINGS] : known.map((each) => each.settings)).map(noticeMs),
       );
-      const frozen = known.filter((each) => each.settings.fencing === 'resource-and-stonith');
-      this.#state = {
-        ...this.#state,
-        noticeMs: longestMs + NOTICE_SLACK_MS,
-        frozen: frozen.map(({resource}) => resource),
-      };
+      const freezes = known.map(
+        ({resource, settings}) => [resource, settings.fencing === 'resource-and-stonith'] as const,
+      );
+      this.#state = {...this.#state, noticeMs: longestMs + NOTICE_SLACK_MS, freezes: Object.fromEntries(freezes)};
     });
     this.#configured = configured;
     this.#watch = new DrbdWatch({
@@ -213,6 +211,7 @@ class Dopd {
     clearTimeout(this.#timer);
     void this.#splits?.stop();
     this.#watch?.close();
+    this.#configured?.close();
     this.#server?.close();
     this.#member?.signOff();
   }

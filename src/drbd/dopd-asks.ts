@@ -12,6 +12,7 @@ import {
   isResourceName,
   keep,
   line,
+  own,
 } from './dopd-state.js';
 
 export const ANSWER_LIMIT_MS = 55_000;
@@ -103,10 +104,11 @@ function dead(state: DopdState, node: string, stonith: string | undefined): Dopd
   if (stonith === 'pending' || stonith === 'bad') return awaitStonith(state, concerns, node);
   if (stonith !== 'unneeded') return finish(state, concerns, {value: 5, why: `${node} is dead`});
   // For the groups its death is enough; where DRBD has frozen writes it asks for more.
-  const isFrozen = (ask: Ask): boolean => concerns(ask) && state.frozen.includes(ask.resource);
-  const others = finish(state, (ask) => concerns(ask) && !isFrozen(ask), {value: 5, why: `${node} is dead`});
-  const waiting = awaitStonith(others.state, isFrozen, node);
-  const isWanted = state.asks.some(isFrozen);
+  const freezes = (ask: Ask): boolean | undefined => own(state.freezes, ask.resource);
+  const goesOn = (ask: Ask): boolean => concerns(ask) && freezes(ask) === false;
+  const others = finish(state, goesOn, {value: 5, why: `${node} is dead`});
+  const waiting = awaitStonith(others.state, (ask) => concerns(ask) && freezes(ask) === true, node);
+  const isWanted = waiting.state.asks.some((ask) => concerns(ask) && freezes(ask) === true);
   return {
     state: waiting.state,
     effects: [...others.effects, ...waiting.effects, ...(isWanted ? [{type: 'want-stonith', node} as const] : [])],

@@ -37,8 +37,8 @@ export interface DopdState {
   readonly runs: Readonly<Record<string, readonly Asker[]>>;
   /** How long DRBD takes to notice a lost link. */
   readonly noticeMs: number;
-  /** Resources with `fencing resource-and-stonith`: their writes are frozen until a helper has an answer. */
-  readonly frozen: readonly string[];
+  /** By resource: does `fencing resource-and-stonith` freeze its writes until a helper has an answer? Absent: not known yet. */
+  readonly freezes: Readonly<Record<string, boolean>>;
 }
 
 export type DopdEvent =
@@ -88,6 +88,11 @@ export function keep(state: DopdState, ...effects: readonly DopdEffect[]): DopdS
 
 export function line(level: 'info' | 'WARN' | 'ERROR', text: string): DopdEffect {
   return {type: 'log', level, text};
+}
+
+/** Names come from outside; `constructor` is one like any other. */
+export function own<T>(record: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(record, name) ? record[name] : undefined;
 }
 
 /** It becomes an argument of drbdadm. */

@@ -26,13 +26,14 @@ import {
   isResourceName,
   keep,
   line,
+  own,
 } from './dopd-state.js';
 
 const ID_BYTES_MAX = 64;
 const ASKERS_MAX = 64;
 
 export function startDopd(node: string, noticeMs: number, session: string): DopdState {
-  return {node: node.toLowerCase(), session, serial: 0, asks: [], runs: {}, noticeMs, frozen: []};
+  return {node: node.toLowerCase(), session, serial: 0, asks: [], runs: {}, noticeMs, freezes: {}};
 }
 
 export function stepDopd(state: DopdState, event: DopdEvent, nowMs: number): DopdStep {
@@ -83,7 +84,7 @@ function wanted(state: DopdState, node: string, message: Message): DopdStep {
   const id = fieldOf(message, 'dop_id')?.slice(0, ID_BYTES_MAX);
   const asker: Asker = {node, id};
   if (!isResourceName(resource)) return keep(state, outdateRc(asker, resource, 20));
-  const waiting = state.runs[resource];
+  const waiting = own(state.runs, resource);
   if (waiting?.some((each) => each.node === node && each.id === id)) return keep(state);
   if ((waiting?.length ?? 0) >= ASKERS_MAX) return keep(state, outdateRc(asker, resource, 20));
   const runs = {...state.runs, [resource]: [...(waiting ?? []), asker]};
@@ -93,7 +94,8 @@ function wanted(state: DopdState, node: string, message: Message): DopdStep {
 }
 
 function outdateEnded(state: DopdState, event: Extract<DopdEvent, {type: 'outdate-ended'}>): DopdStep {
-  const {[event.resource]: askers, ...runs} = state.runs;
+  const {[event.resource]: _, ...runs} = state.runs;
+  const askers = own(state.runs, event.resource);
   const level = event.value === 20 ? 'ERROR' : 'info';
   const text = `${event.resource}: sending return code: ${event.value} (${event.why})`;
   return keep(

@@ -119,9 +119,11 @@ describe('asking', () => {
 
   test('a dead node that was not reset: 5 where writes go on anyway, its STONITH where they are frozen', () => {
     const core = new Core();
-    core.state = {...core.state, frozen: ['data']};
     core.ask(1);
     core.ask(2, 'n2', 'logs');
+    // Before the settings are read nothing is decided.
+    assert.deepEqual(core.on(seen('dead', 'unneeded')), []);
+    core.state = {...core.state, freezes: {data: true, logs: false}};
     assert.deepEqual(core.on(seen('dead', 'unneeded')), ['answer 2 5', 'stonith n2']);
     assert.deepEqual(core.on(seen('dead', 'pending')), []);
     assert.deepEqual(core.on(seen('dead', 'OK')), ['answer 1 7']);
@@ -260,6 +262,19 @@ describe('being asked', () => {
     const {effects} = stepDopd(core.state, {type: 'outdate-ended', resource: 'data', value: 4, why: ''}, 0);
     const ids = effects.flatMap((effect) => (effect.type === 'send' ? [fieldOf(effect.message, 'dop_id')] : []));
     assert.deepEqual(ids, [undefined, 'a-1', 'a-2']);
+  });
+  test('a resource may be called as things in JavaScript are', () => {
+    const core = new Core();
+    const odd = {...start, dop_res: 'constructor'};
+    assert.deepEqual(core.on({type: 'message', message: messageOf(odd)}), ['outdate constructor for n2']);
+    const ended = {type: 'outdate-ended', resource: 'constructor', value: 4, why: ''} as const;
+    assert.deepEqual(core.on(ended), ['outdate_rc n2 constructor 4']);
+    assert.deepEqual(core.on({...ended, resource: 'toString'}), []);
+    core.ask(1, 'n2', 'valueOf');
+    assert.deepEqual(
+      core.on({type: 'node-seen', node: 'n2', nodeType: 'normal', status: 'dead', stonith: 'unneeded'}),
+      [],
+    );
   });
   test('a flood of requests is bounded', () => {
     const core = new Core();

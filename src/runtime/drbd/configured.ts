@@ -1,10 +1,15 @@
 // What is configured for each resource, read again when DRBD says that something was configured: the settings in force
 // (`drbdsetup show`) and the fence-peer handler (`drbdadm dump`). Reading takes several processes, so it is done ahead of the
-// moment in which it is needed. Promises: one reading at a time; what cannot be read is absent, never guessed.
+// moment in which it is needed, and not at the moment of a change, which may be an outdating that wants the processor for itself.
+// Promises: one reading at a time; what cannot be read is absent, never guessed. What is known of a resource that was changed a
+// moment ago may be old; who uses it looks afterwards at what came of it.
 
 import {type FenceHandler, fenceHandlers} from '../../drbd/handler-env.js';
 import {type DrbdSettings, type ShowBlock, settingsOf} from '../../drbd/show.js';
 import type {DrbdTools} from './tools.js';
+
+/** Changes come in bursts. */
+const CALM_MS = 1500;
 
 export class DrbdConfigured {
   readonly #tools: DrbdTools;
@@ -13,7 +18,9 @@ export class DrbdConfigured {
   readonly #shows = new Map<string, ShowBlock>();
   readonly #due = new Set<string>();
   #handlers: Readonly<Record<string, FenceHandler>> = {};
+  #timer: NodeJS.Timeout | undefined;
   #isReading = false;
+  #isClosed = false;
 
   constructor(tools: DrbdTools, node: string, onRead: () => void) {
     this.#tools = tools;
@@ -34,20 +41,27 @@ export class DrbdConfigured {
   }
 
   changed(resource: string): void {
-    this.#shows.delete(resource);
     this.#due.add(resource);
-    if (!this.#isReading) void this.#read();
+    clearTimeout(this.#timer);
+    if (this.#isClosed) return;
+    this.#timer = setTimeout(() => void this.#read(), this.#shows.has(resource) ? CALM_MS : 0);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
   }
 
   async #read(): Promise<void> {
+    if (this.#isReading) return;
     this.#isReading = true;
-    while (this.#due.size > 0) {
+    while (this.#due.size > 0 && !this.#isClosed) {
       const names = [...this.#due];
       this.#due.clear();
       for (const name of names) {
         const show = await this.#tools.show(name);
-        // A change during the reading makes it worthless.
-        if (show !== undefined && !this.#due.has(name)) this.#shows.set(name, show);
+        if (show === undefined) this.#shows.delete(name);
+        else this.#shows.set(name, show);
       }
       const dump = await this.#tools.configuration();
       this.#handlers = dump === undefined ? {} : fenceHandlers(dump, this.#node);
