@@ -3,7 +3,7 @@
 
 import {randomBytes} from 'node:crypto';
 import {parseArgs} from 'node:util';
-import {startDopd, stepDopd} from '../drbd/dopd.js';
+import {startDopd, stepDopd, wantedOf} from '../drbd/dopd.js';
 import {dopdWakeAt} from '../drbd/dopd-asks.js';
 import type {DopdEffect, DopdEvent, DopdState} from '../drbd/dopd-state.js';
 import {calledPeer} from '../drbd/handler-env.js';
@@ -167,7 +167,8 @@ class Dopd {
   #outdate(resource: string, requester: string): void {
     const before = this.#busy.get(resource) ?? Promise.resolve();
     const ended = before.then(async () => {
-      const result = await outdateHere(resource, requester, this.#outdating()).catch((error: unknown) => ({
+      const wanted = () => wantedOf(this.#state, resource);
+      const result = await outdateHere(resource, requester, {...this.#outdating(), wanted}).catch((error: unknown) => ({
         value: 20 as const,
         why: String(error),
         reconnected: Promise.resolve(),

@@ -74,7 +74,12 @@ export function helperCalled(state: DopdState, event: EventOf<'helper-called'>):
 /** The kernel takes no notice of an answer once the link has come and gone; the next loss is a new request. */
 export function linkReturned(state: DopdState, resource: string): DopdStep {
   const isMeant = (ask: Ask): boolean => ask.resource === resource;
-  return finish(state, isMeant, {value: 20, why: 'the link works again', level: 'info'});
+  const ended = finish(state, isMeant, {value: 20, why: 'the link works again', level: 'info'});
+  const cancels = state.asks.filter(isMeant).map(({peer, id}): DopdEffect => {
+    const fields = {t: 'cancel_outdate', dop_res: resource, dop_id: id, dest: peer};
+    return {type: 'send', message: messageOf(fields)};
+  });
+  return {state: ended.state, effects: [...ended.effects, ...cancels]};
 }
 
 export function helperLeft(state: DopdState, client: number): DopdStep {
@@ -184,8 +189,8 @@ function replace(state: DopdState, before: Ask, after: Ask): DopdState {
   return {...state, asks: state.asks.map((each) => (each === before ? after : each))};
 }
 
-function request({peer, resource, id}: Pick<Ask, 'peer' | 'resource' | 'id'>): DopdEffect {
-  return {type: 'send', message: messageOf({t: 'start_outdate', dop_res: resource, dop_id: id, dest: peer})};
+function request({peer, resource, id}: Pick<Ask, 'peer' | 'resource' | 'id'>, more = {}): DopdEffect {
+  return {type: 'send', message: messageOf({t: 'start_outdate', dop_res: resource, dop_id: id, ...more, dest: peer})};
 }
 
 function askStatus({peer, resource}: Ask): DopdEffect {

@@ -25,6 +25,8 @@ export interface Asker {
   readonly node: string;
   /** Absent: an original dopd. */
   readonly id: string | undefined;
+  /** Sent when the kernel called its handler, before the handler has asked. */
+  readonly isEarly: boolean;
 }
 
 export interface DopdState {

@@ -69,6 +69,8 @@ function received(state: DopdState, message: Message, nowMs: number): DopdStep {
   switch (fieldOf(message, 't')) {
     case 'start_outdate':
       return wanted(state, from, message);
+    case 'cancel_outdate':
+      return cancelled(state, from, message);
     case 'outdate_rc':
       return peerAnswered(state, from, message, nowMs);
     case 'status':
@@ -82,7 +84,7 @@ function received(state: DopdState, message: Message, nowMs: number): DopdStep {
 function wanted(state: DopdState, node: string, message: Message): DopdStep {
   const resource = fieldOf(message, 'dop_res') ?? '';
   const id = fieldOf(message, 'dop_id')?.slice(0, ID_BYTES_MAX);
-  const asker: Asker = {node, id};
+  const asker: Asker = {node, id, isEarly: fieldOf(message, 'dop_early') === '1'};
   if (!isResourceName(resource)) return keep(state, outdateRc(asker, resource, 20));
   const waiting = own(state.runs, resource);
   if (waiting?.some((each) => each.node === node && each.id === id)) return keep(state);
@@ -93,10 +95,26 @@ function wanted(state: DopdState, node: string, message: Message): DopdStep {
   return keep({...state, runs}, line('info', text), {type: 'outdate', resource, requester: node});
 }
 
+/** Its link works again: what was begun need not be brought to an end by force. */
+function cancelled(state: DopdState, node: string, message: Message): DopdStep {
+  const [resource, id] = [fieldOf(message, 'dop_res') ?? '', fieldOf(message, 'dop_id')];
+  const waiting = own(state.runs, resource);
+  if (waiting === undefined || id === undefined) return keep(state);
+  const left = waiting.filter((each) => each.node !== node || each.id !== id);
+  return keep({...state, runs: {...state.runs, [resource]: left}});
+}
+
+export function wantedOf(state: DopdState, resource: string): 'no' | 'early' | 'yes' {
+  const askers = own(state.runs, resource) ?? [];
+  if (askers.length === 0) return 'no';
+  return askers.every((asker) => asker.isEarly) ? 'early' : 'yes';
+}
+
 function outdateEnded(state: DopdState, event: Extract<DopdEvent, {type: 'outdate-ended'}>): DopdStep {
   const {[event.resource]: _, ...runs} = state.runs;
   const askers = own(state.runs, event.resource);
-  const level = event.value === 20 ? 'ERROR' : 'info';
+  const isAsked = askers?.some((asker) => !asker.isEarly) ?? false;
+  const level = event.value === 20 && isAsked ? 'ERROR' : 'info';
   const text = `${event.resource}: sending return code: ${event.value} (${event.why})`;
   return keep(
     {...state, runs},

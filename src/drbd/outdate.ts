@@ -19,6 +19,12 @@ export interface OutdateProgress {
   readonly elapsedMs: number;
   readonly outdates: number;
   readonly isForced: boolean;
+  /** In this run the connection was seen lost. */
+  readonly wasLost: boolean;
+  /** Does anybody still wait for the answer? */
+  readonly isWanted: boolean;
+  /** Only the kernel's call is known; its handler, which asks in earnest, has still to start. */
+  readonly isEarly: boolean;
 }
 
 export type OutdateStep =
@@ -30,11 +36,21 @@ export type OutdateStep =
 
 /** DRBD is given so long to notice by itself: with equal timers both ends do within moments, and that is faster than any force. */
 const NOTICE_GRACE_MS = 300;
+/** A link that has come back shall not be broken; who asked sees it too, and says then that nothing is wanted any more. */
+const RETURNED_GRACE_MS = 3000;
+/** So long the handler may take to start. */
+const EARLY_LIMIT_MS = 5000;
 const OUTDATES_MAX = 8;
 /** Below the 60 s of the outdater and far below what DRBD allows its handlers. */
 export const OUTDATE_LIMIT_MS = 20_000;
 
 const OUTDATED_OR_WORSE: readonly DiskState[] = ['Outdated', 'Inconsistent', 'Diskless', 'Failed', 'Detaching'];
+
+/** undefined: the resource is not up, or has no such connection. */
+export function isLost(state: ResourceState | undefined, requester: string): boolean {
+  const peer = state && peerNamed(state, requester);
+  return peer !== undefined && peer.connection !== 'Connected' && peer.connection !== 'Unknown';
+}
 
 export function nextOutdateStep(sight: OutdateSight, progress: OutdateProgress, requester: string): OutdateStep {
   const isLate = progress.elapsedMs >= OUTDATE_LIMIT_MS;
@@ -65,8 +81,11 @@ function stillConnected(
   progress: OutdateProgress,
   isLate: boolean,
 ): OutdateStep {
-  if (isLate) return failed(`${state.name} stays connected`);
-  if (progress.isForced || progress.elapsedMs < NOTICE_GRACE_MS) return {do: 'wait'};
+  if (!progress.isWanted) return failed(`${state.name} is connected again, and nobody asks any more`);
+  if (isLate || (progress.isEarly && progress.elapsedMs >= EARLY_LIMIT_MS))
+    return failed(`${state.name} stays connected`);
+  const graceMs = progress.wasLost ? RETURNED_GRACE_MS : NOTICE_GRACE_MS;
+  if (progress.isEarly || progress.isForced || progress.elapsedMs < graceMs) return {do: 'wait'};
   // With DRBD 9 and several peers only the one that asks is dropped.
   return {do: 'disconnect', peer: state.peers.length > 1 ? peer.name : undefined};
 }

@@ -3,10 +3,10 @@
 
 import assert from 'node:assert/strict';
 import {describe, test} from '@jest/globals';
-import {startDopd, stepDopd} from '../../src/drbd/dopd.js';
+import {startDopd, stepDopd, wantedOf} from '../../src/drbd/dopd.js';
 import {ANSWER_LIMIT_MS, dopdWakeAt} from '../../src/drbd/dopd-asks.js';
 import type {DopdEffect, DopdEvent, DopdState} from '../../src/drbd/dopd-state.js';
-import {nextOutdateStep, OUTDATE_LIMIT_MS, type OutdateProgress} from '../../src/drbd/outdate.js';
+import {isLost, nextOutdateStep, OUTDATE_LIMIT_MS, type OutdateProgress} from '../../src/drbd/outdate.js';
 import type {Connection, DiskState, ResourceState, Role} from '../../src/drbd/state.js';
 import {fieldOf, messageOf} from '../../src/model/message.js';
 
@@ -137,7 +137,7 @@ describe('asking', () => {
     assert.deepEqual(core.ask(1, 'N2', 'data', true), ['answer 1 20']);
     core.ask(2);
     core.ask(3, 'n2', 'logs');
-    assert.deepEqual(core.on({type: 'link-returned', resource: 'data'}), ['answer 2 20']);
+    assert.deepEqual(core.on({type: 'link-returned', resource: 'data'}), ['answer 2 20', 'cancel_outdate n2 data']);
     assert.equal(core.state.asks.length, 1);
   });
 
@@ -276,6 +276,24 @@ describe('being asked', () => {
       [],
     );
   });
+  test('an early request, one in earnest, and its cancelling', () => {
+    const core = new Core();
+    const say = (more: Record<string, string>) => core.on({type: 'message', message: messageOf({...start, ...more})});
+    assert.equal(wantedOf(core.state, 'data'), 'no');
+    say({dop_id: 'a-1', dop_early: '1'});
+    assert.equal(wantedOf(core.state, 'data'), 'early');
+    assert.deepEqual(say({dop_id: 'a-2'}), []);
+    assert.equal(wantedOf(core.state, 'data'), 'yes');
+    for (const more of [{dop_id: 'a-3'}, {dop_id: 'a-2', src: 'n3'}, {}]) say({...more, t: 'cancel_outdate'});
+    assert.equal(wantedOf(core.state, 'data'), 'yes');
+    say({t: 'cancel_outdate', dop_id: 'a-2'});
+    assert.equal(wantedOf(core.state, 'data'), 'early');
+    say({t: 'cancel_outdate', dop_id: 'a-1'});
+    assert.equal(wantedOf(core.state, 'data'), 'no');
+    // The run goes on to its end, and another request joins it.
+    assert.deepEqual(say({dop_id: 'a-4'}), []);
+    assert.deepEqual(core.on({type: 'outdate-ended', resource: 'data', value: 4, why: ''}), ['outdate_rc n2 data 4']);
+  });
   test('a flood of requests is bounded', () => {
     const core = new Core();
     const answers = Array.from({length: 100}, (_, at) =>
@@ -297,7 +315,14 @@ describe('outdating this disk', () => {
     volumes: disks.map((disk, volume) => ({volume, minor: volume, disk})),
     peers: peers.map((name) => ({name, connection, role: 'Unknown', volumes: []})),
   });
-  const fresh: OutdateProgress = {elapsedMs: 0, outdates: 0, isForced: false};
+  const fresh: OutdateProgress = {
+    elapsedMs: 0,
+    outdates: 0,
+    isForced: false,
+    wasLost: false,
+    isWanted: true,
+    isEarly: false,
+  };
   const next = (seen: ResourceState, progress: Partial<OutdateProgress> = {}) => {
     const step = nextOutdateStep({state: seen, metadata: []}, {...fresh, ...progress}, 'n2');
     return step.do === 'answer' ? `answer ${step.value}` : step.do;
@@ -317,6 +342,19 @@ describe('outdating this disk', () => {
     assert.equal(next(connected, {elapsedMs: 400}), 'disconnect');
     assert.equal(next(connected, {elapsedMs: 500, isForced: true}), 'wait');
     assert.equal(next(state('Secondary', ['UpToDate'], 'NetworkFailure'), {elapsedMs: 400}), 'wait');
+  });
+  test('a link that returned is not broken; an early request breaks none', () => {
+    const connected = state('Secondary', ['UpToDate'], 'Connected');
+    assert.equal(next(connected, {elapsedMs: 900, wasLost: true}), 'wait');
+    assert.equal(next(connected, {elapsedMs: 900, wasLost: true, isWanted: false}), 'answer 20');
+    // Who still asks after so long has not got it back.
+    assert.equal(next(connected, {elapsedMs: 3100, wasLost: true}), 'disconnect');
+    assert.equal(next(connected, {elapsedMs: 900, isEarly: true}), 'wait');
+    assert.equal(next(connected, {elapsedMs: 6000, isEarly: true}), 'answer 20');
+    assert.equal(next(state('Secondary', ['UpToDate'], 'Connecting'), {isEarly: true}), 'outdate');
+    for (const connection of ['Connecting', 'NetworkFailure', 'StandAlone'] as const)
+      assert.ok(isLost(state('Secondary', ['UpToDate'], connection), 'n2'));
+    assert.ok(!isLost(connected, 'n2') && !isLost(undefined, 'n2') && !isLost(state('Secondary', [], 'Unknown'), 'n2'));
   });
   test('not connected: outdate, look again, answer what was seen', () => {
     assert.equal(next(state('Secondary', ['UpToDate'], 'Connecting')), 'outdate');

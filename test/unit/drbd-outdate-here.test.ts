@@ -68,6 +68,29 @@ test('an old picture never makes an answer', async () => {
   assert.equal(await never, 4);
 });
 
+test('a link that has returned is left alone', async () => {
+  drbd.put(
+    'on-outdate',
+    '. ./state; printf "up=yes role=Secondary conn=Connected repl=Established disk=UpToDate prole=Primary pdisk=UpToDate meta=UpToDate\\n" >state; exit 0',
+  );
+  drbd.set(NOTICED);
+  let looks = 0;
+  // The peer, whose link is back as well, says so a moment later.
+  const wanted = () => (++looks > 8 ? 'no' : 'yes');
+  assert.equal(await outdate({wanted}), 20);
+  assert.deepEqual(drbd.calls(), ['outdate data']);
+});
+
+test('an early request drops no connection; the one in earnest that joins it does', async () => {
+  let wanted: 'early' | 'yes' = 'early';
+  const running = outdate({wanted: () => wanted});
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  assert.deepEqual(drbd.calls(), []);
+  wanted = 'yes';
+  assert.equal(await running, 4);
+  assert.deepEqual(drbd.calls(), ['disconnect --force data', 'outdate data', 'adjust data']);
+});
+
 test('what the stream tells ends the grace at once', async () => {
   let isConnected = true;
   const changed = async () => {

@@ -4,7 +4,13 @@
 // taken up again, by a later run too if this process dies in between (a note in the run directory remembers).
 
 import {mkdirSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
-import {type FenceAnswer, nextOutdateStep, type OutdateProgress, type OutdateSight} from '../../drbd/outdate.js';
+import {
+  type FenceAnswer,
+  isLost,
+  nextOutdateStep,
+  type OutdateProgress,
+  type OutdateSight,
+} from '../../drbd/outdate.js';
 import type {ShowBlock} from '../../drbd/show.js';
 import type {ResourceState} from '../../drbd/state.js';
 import {type DrbdTools, reasonOf, type ToolExit} from './tools.js';
@@ -32,6 +38,8 @@ export interface OutdateOptions {
   readonly show?: (resource: string) => ShowBlock | undefined;
   /** Settles when something may have changed, at the latest after so long. */
   readonly changed?: (timeoutMs: number) => Promise<void>;
+  /** Who waits for the answer: nobody any more, the early request only, or one in earnest. */
+  readonly wanted?: () => 'no' | 'early' | 'yes';
   /** What one tool may take; 10 s. */
   readonly toolMs?: number;
 }
@@ -47,11 +55,24 @@ export async function outdateHere(
   options: OutdateOptions,
 ): Promise<OutdateResult> {
   const startedMs = performance.now();
-  let progress: OutdateProgress = {elapsedMs: 0, outdates: 0, isForced: false};
+  let progress: OutdateProgress = {
+    elapsedMs: 0,
+    outdates: 0,
+    isForced: false,
+    wasLost: false,
+    isWanted: true,
+    isEarly: false,
+  };
   let complaint = '';
   let seen = glance(resource, options) ?? (await look(resource, options.tools));
   for (;;) {
-    progress = {...progress, elapsedMs: performance.now() - startedMs};
+    progress = {
+      ...progress,
+      elapsedMs: performance.now() - startedMs,
+      isWanted: options.wanted?.() !== 'no',
+      isEarly: options.wanted?.() === 'early',
+      wasLost: progress.wasLost || isLost(seen.state, requester),
+    };
     const step = nextOutdateStep(seen, progress, requester);
     if (step.do === 'answer' && seen.isFresh) {
       const reconnected = progress.isForced ? reconnect(resource, options) : Promise.resolve();
