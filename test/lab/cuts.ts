@@ -76,6 +76,7 @@ export class CutJudge {
     const [pastPrimary, pastStandby] = await Promise.all([this.#read(primary, 0), this.#read(standby, 0)]);
     if (!cut.isWriting) await this.load.pause();
     const offsets = {primary: await primary.clockAheadMs(), standby: await standby.clockAheadMs()};
+    const logged = (await primary.run('cat /var/log/ha-log')).length;
     const cable = cut.cable === 'primary' ? primary : standby;
     const cutAtMs = Date.now();
     if (cut.how === 'frames') await cutCable(cable.number, 'eth1');
@@ -94,7 +95,10 @@ export class CutJudge {
       primary: shifted(await this.#read(primary, pastPrimary.length), offsets.primary),
       standby: shifted(await this.#read(standby, pastStandby.length), offsets.standby),
     };
-    const result = judge(cut, cutAtMs, seen.primary, seen.standby, disk);
+    const isDeclaredDead = (await primary.run('cat /var/log/ha-log'))
+      .slice(logged)
+      .includes(`node ${standby.name}: is dead`);
+    const result = judge({cut, cutAtMs, ...seen, disk, isDeclaredDead});
     this.results.push(result);
     return result;
   }
@@ -137,13 +141,18 @@ const GOOD_ENOUGH = ['Outdated', 'Inconsistent', 'Diskless', 'Failed'];
 /** What the clocks of the two guests may differ by. */
 const CLOCK_MS = 250;
 
-export function judge(
-  cut: Cut,
-  cutAtMs: number,
-  primary: readonly Entry[],
-  standby: readonly Entry[],
-  diskBeforeHeal: string | undefined,
-): CutResult {
+interface Evidence {
+  readonly cut: Cut;
+  readonly cutAtMs: number;
+  readonly primary: readonly Entry[];
+  readonly standby: readonly Entry[];
+  /** The peer's, before the link was healed. */
+  readonly disk: string | undefined;
+  /** Guests that get too little of the processor miss each other's heartbeats; then 5 is no lie of dopd's. */
+  readonly isDeclaredDead: boolean;
+}
+
+export function judge({cut, cutAtMs, primary, standby, disk, isDeclaredDead}: Evidence): CutResult {
   const noticed = primary.find((entry) =>
     /conn\( Connected -> |conn\( \w+ -> (NetworkFailure|Timeout|BrokenPipe)/.test(entry.text),
   );
@@ -151,10 +160,10 @@ export function judge(
   const answer = answers.map((entry) => Number(ANSWER.exec(entry.text)?.[1])).pop();
   const booked = primary.find((entry) => /pdsk\( DUnknown -> (Outdated|Inconsistent)/.test(entry.text));
   const outdated = standby.find((entry) => /disk\( \w+ -> Outdated/.test(entry.text));
-  const untrue = answers.map((entry) => liedAt(entry, standby)).find((text) => text !== undefined);
+  const untrue = answers.map((entry) => liedAt(entry, standby, isDeclaredDead)).find((text) => text !== undefined);
   const late =
-    (answer === 3 || answer === 4) && cut.healMs === undefined && !GOOD_ENOUGH.includes(diskBeforeHeal ?? '')
-      ? `answered ${answer}, and the peer's disk is ${diskBeforeHeal}`
+    (answer === 3 || answer === 4) && cut.healMs === undefined && !GOOD_ENOUGH.includes(disk ?? '')
+      ? `answered ${answer}, and the peer's disk is ${disk}`
       : undefined;
   const since = (from: Entry | undefined, to: Entry | undefined) => (from && to ? to.atMs - from.atMs : undefined);
   return {
@@ -168,9 +177,9 @@ export function judge(
 }
 
 /** By the peer's own kernel its disk must have been Outdated or worse when the answer was there. */
-function liedAt(entry: Entry, standby: readonly Entry[]): string | undefined {
+function liedAt(entry: Entry, standby: readonly Entry[], isDeclaredDead: boolean): string | undefined {
   const value = Number(ANSWER.exec(entry.text)?.[1]);
-  if (value === 5 || value === 7) return `answered ${value}, but the peer lives`;
+  if (value === 5 || value === 7) return isDeclaredDead ? undefined : `answered ${value}, but the peer lives`;
   if (value !== 3 && value !== 4) return undefined;
   const changes = standby.filter((each) => each.atMs <= entry.atMs + CLOCK_MS && /\bdisk\( \w+ -> \w+/.test(each.text));
   const disks = changes.map((each) => /\bdisk\( \w+ -> (\w+)/.exec(each.text)?.[1] ?? '');

@@ -20,9 +20,14 @@ export const scenarios: Scenarios = {
     order: 210,
     play: (run) =>
       withSettings(run, FAST, async () => {
-        const judge = await cutAgain(run, await ready(run), COUNT, 'cuts');
+        const active = await ready(run);
+        const slowness = await slownessOf(active);
+        const judge = await cutAgain(run, active, COUNT, 'cuts');
         const tookMs = median(judge.results.map((each) => each.outdatedMs));
-        assert.ok(tookMs <= OUTDATED_MS, `outdated ${seconds(tookMs)} after the Primary had noticed (median)`);
+        assert.ok(
+          tookMs <= OUTDATED_MS * slowness,
+          `outdated ${seconds(tookMs)} after the Primary had noticed (median)`,
+        );
       }),
   },
 
@@ -198,6 +203,15 @@ function databaseLoad(active: Guest): Load {
       await active.run(`rm -f ${flag}`);
     },
   };
+}
+
+/** A lab that shares its processors with others: how much longer than on a quiet machine (0.2 s) does a start of drbdadm take? */
+async function slownessOf(guest: Guest): Promise<number> {
+  const times = await guest.run(
+    'for i in 1 2 3; do s=$(date +%s%N); drbdadm sh-resources >/dev/null 2>&1; echo $(( ($(date +%s%N) - s) / 1000000 )); done',
+  );
+  const tookMs = median(times.trim().split('\n').map(Number));
+  return Math.max(1, tookMs / 300);
 }
 
 function median(values: readonly (number | undefined)[]): number {
