@@ -310,7 +310,9 @@ describe('on the side that is asked', () => {
   });
 
   test('killed half-way, with the connection dropped: the next dopd takes it up', async () => {
+    // With an old picture dopd would try to outdate before it drops anything.
     drbd.set(CONNECTED);
+    await restartDopd();
     drbd.put('on-outdate', 'kill -9 $PPID');
     void wantOutdated();
     await until(() => dopd?.signalCode === 'SIGKILL');
