@@ -7,7 +7,7 @@ import {startDopd, stepDopd, wantedOf} from '../drbd/dopd.js';
 import {dopdWakeAt} from '../drbd/dopd-asks.js';
 import type {DopdEffect, DopdEvent, DopdState} from '../drbd/dopd-state.js';
 import {calledPeer} from '../drbd/handler-env.js';
-import {DEFAULT_SETTINGS, noticeMs} from '../drbd/show.js';
+import {DEFAULT_SETTINGS, peerNoticeMs} from '../drbd/show.js';
 import type {ResourceState} from '../drbd/state.js';
 import {fieldOf, messageOf} from '../model/message.js';
 import {unreachable} from '../model/unreachable.js';
@@ -22,8 +22,6 @@ import {type ClientLog, clientLog} from './lib/client-log.js';
 import {EXIT, Exit, paths, run} from './lib/program.js';
 
 const USAGE = 'usage: dopd [-h]\nRespawned by heartbeat; see docs/drbd.md.';
-
-const NOTICE_SLACK_MS = 1000;
 
 class Dopd {
   readonly ended: Promise<string>;
@@ -69,7 +67,7 @@ class Dopd {
       },
     });
     // DRBD's defaults until the settings in force are read: nobody shall find the socket missing meanwhile.
-    const slowestMs = noticeMs(DEFAULT_SETTINGS) + NOTICE_SLACK_MS;
+    const slowestMs = peerNoticeMs(DEFAULT_SETTINGS);
     this.#state = startDopd(this.#member.node, slowestMs, randomBytes(6).toString('hex'));
     this.#server = await serveOutdaters({
       path: `${runDir}/dopd/outdater`,
@@ -100,12 +98,12 @@ class Dopd {
     const configured = new DrbdConfigured(this.#tools, node, () => {
       const known = configured.settings();
       const longestMs = Math.max(
-        ...(known.length === 0 ? [DEFAULT_SETTINGS] : known.map((each) => each.settings)).map(noticeMs),
+        ...(known.length === 0 ? [DEFAULT_SETTINGS] : known.map((each) => each.settings)).map(peerNoticeMs),
       );
       const freezes = known.map(
         ({resource, settings}) => [resource, settings.fencing === 'resource-and-stonith'] as const,
       );
-      this.#state = {...this.#state, noticeMs: longestMs + NOTICE_SLACK_MS, freezes: Object.fromEntries(freezes)};
+      this.#state = {...this.#state, noticeMs: longestMs, freezes: Object.fromEntries(freezes)};
     });
     this.#configured = configured;
     this.#watch = new DrbdWatch({

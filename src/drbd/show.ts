@@ -70,6 +70,15 @@ export function noticeMs(settings: DrbdSettings): number {
   return Math.max(settings.timeoutMs, settings.pingIntervalMs) + settings.pingTimeoutMs;
 }
 
+/** After so long another node must have noticed as well, be it slower than this one: as long as a usual handler waits, at most. */
+export function peerNoticeMs(settings: DrbdSettings): number {
+  const ownMs = noticeMs(settings);
+  return Math.max(ownMs + 1000, Math.min(ownMs + 3000, PATIENCE_MS));
+}
+
+/** Within the 12 s that docs/drbd.md gives the handler. */
+const PATIENCE_MS = 11_000;
+
 function valueIn(block: ShowBlock, key: string): string | undefined {
   const own = block.values[key];
   if (own !== undefined) return own;
