@@ -14,7 +14,7 @@ import {FakeDrbd} from '../helpers/drbd.js';
 const NOTICED = {conn: 'Connecting', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'};
 
 // Each look starts processes, and the machine may be busy.
-jest.setTimeout(30_000);
+jest.setTimeout(90_000);
 
 let drbd: FakeDrbd;
 let notesDir: string;
@@ -23,7 +23,7 @@ let options: OutdateOptions;
 beforeEach(() => {
   drbd = new FakeDrbd();
   notesDir = mkdtempSync(`${tmpdir()}/systole-notes-`);
-  options = {tools: new DrbdTools(drbd.env), notesDir, log: () => {}, toolMs: 300};
+  options = {tools: new DrbdTools(drbd.env), notesDir, log: () => {}};
 });
 
 afterEach(() => {
@@ -47,6 +47,10 @@ function picture(role: string, connection: string, disk: string): ResourceState 
   return parseEvents2(lines.join('\n'))?.[0];
 }
 
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
 test('an old picture never makes an answer', async () => {
   // The picture says Outdated, the disk has been synchronised since and is connected.
   assert.equal(await outdate({guess: () => picture('Secondary', 'Connecting', 'Outdated')}), 4);
@@ -62,8 +66,9 @@ test('an old picture never makes an answer', async () => {
   drbd.set({});
   drbd.put('on-disconnect', 'exit 10');
   drbd.put('on-events2', ':');
+  drbd.put('calls', '');
   const never = outdate({guess: () => picture('Secondary', 'StandAlone', 'UpToDate')});
-  await new Promise((resolve) => setTimeout(resolve, 1500));
+  await until(() => drbd.calls().includes('outdate data'));
   drbd.set(NOTICED);
   assert.equal(await never, 4);
 });
@@ -74,20 +79,24 @@ test('a link that has returned is left alone', async () => {
     '. ./state; printf "up=yes role=Secondary conn=Connected repl=Established disk=UpToDate prole=Primary pdisk=UpToDate meta=UpToDate\\n" >state; exit 0',
   );
   drbd.set(NOTICED);
-  let looks = 0;
-  // The peer, whose link is back as well, says so a moment later.
-  const wanted = () => (++looks > 8 ? 'no' : 'yes');
+  // The peer, whose link is back as well, takes its request back.
+  const wanted = () => (drbd.get('conn') === 'Connected' ? 'no' : 'yes');
   assert.equal(await outdate({wanted}), 20);
   assert.deepEqual(drbd.calls(), ['outdate data']);
 });
 
 test('an early request drops no connection; the one in earnest that joins it does', async () => {
-  let wanted: 'early' | 'yes' = 'early';
-  const running = outdate({wanted: () => wanted});
-  await new Promise((resolve) => setTimeout(resolve, 700));
-  assert.deepEqual(drbd.calls(), []);
-  wanted = 'yes';
-  assert.equal(await running, 4);
+  let pauses = 0;
+  const changed = () => {
+    pauses += 1;
+    assert.deepEqual(drbd.calls(), []);
+    return new Promise<void>((resolve) => setTimeout(resolve, 400));
+  };
+  // Two pauses are longer than the grace that a request in earnest has.
+  const wanted = () => (pauses < 2 ? 'early' : 'yes');
+  const guess = () => picture('Secondary', 'Connected', 'UpToDate');
+  assert.equal(await outdate({wanted, changed, guess}), 4);
+  assert.ok(pauses >= 2);
   assert.deepEqual(drbd.calls(), ['disconnect --force data', 'outdate data', 'adjust data']);
 });
 
@@ -105,7 +114,7 @@ test('what the stream tells ends the grace at once', async () => {
 test('tools that hang: an answer all the same, and it is 20', async () => {
   drbd.set(NOTICED);
   drbd.put('on-outdate', 'exec sleep 600');
-  assert.equal(await outdate(), 20);
+  assert.equal(await outdate({toolMs: 1000}), 20);
   drbd.put('on-outdate', ':');
   assert.equal(await outdate(), 4);
 });
@@ -113,8 +122,8 @@ test('tools that hang: an answer all the same, and it is 20', async () => {
 test('a disconnect that hangs leaves the note, and DRBD may notice by itself meanwhile', async () => {
   drbd.put('on-disconnect', 'exec sleep 600');
   drbd.put('on-adjust', 'exit 1');
-  const running = outdate();
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const running = outdate({toolMs: 2000});
+  await until(() => drbd.calls().includes('disconnect --force data'));
   drbd.set(NOTICED);
   assert.equal(await running, 4);
   assert.deepEqual([...readdirSync(notesDir)], ['dropped-data']);

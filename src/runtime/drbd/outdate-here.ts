@@ -100,7 +100,8 @@ export async function outdateHere(
       if (exit.code !== 0 && progress.outdates > 1) await pause(options);
     } else if (step.do === 'wait') {
       await pause(options);
-      const glanced = progress.isForced ? undefined : glance(resource, options);
+      // Once it was contradicted, or not used, the picture is not gone back to: it may lag for longer.
+      const glanced = seen.isFresh ? undefined : glance(resource, options);
       if (glanced) {
         seen = glanced;
         continue;
