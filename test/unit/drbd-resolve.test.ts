@@ -361,11 +361,14 @@ test('the wrong direction: it stops before anything is overwritten, and says so'
   assert.ok(disk().equals(loser));
 });
 
-test('the other node does not come: it ends in time, and goes on later', async () => {
+test('the other node does not come: dopd is asked, it ends in time, and goes on later', async () => {
   rmSync(`${drbd.dir}/peer-there`);
+  drbd.put('on-events2', '[ ! -e "$HA_RUNDIR/drbd/data.connect" ] || echo asked >>wishes');
   const first = await systole('resolve', 'data', '--discard-node', 'n1', '--wait', '1', '--yes');
   assert.equal(first.status, 4, first.stderr);
   assert.match(first.stderr, /the other node does not connect/);
+  assert.match(drbd.read('wishes'), /asked/);
+  assert.ok(!existsSync(`${where.dir}/run/drbd/data.connect`));
   assert.ok(disk().equals(loser));
   drbd.put('peer-there', 'SyncTarget');
   assert.equal((await resolve()).status, 0);

@@ -2,7 +2,8 @@
 // journal when it is done; so being killed anywhere costs at most that step. Promises: no block is overwritten before the
 // backup that was asked for is synced to its disk; every wait is bounded; a step that fails ends the run with what to do.
 
-import {readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {dirname} from 'node:path';
 import {progressText} from '../../drbd/describe.js';
 import {type Next, nextResolveStep, type ResolveSight, type Step, sightOf} from '../../drbd/resolve-plan.js';
 import type {ResourceState} from '../../drbd/state.js';
@@ -207,10 +208,17 @@ class ResolveRun {
 
   /** dopd here passes it on; on the other node the connection stands alone. */
   private wish(): void {
+    const {places, say} = this.options;
+    // Without the run directory there is no dopd that could read it.
+    if (!existsSync(places.runDir)) return;
+    const path = connectWishPath(places, this.resource);
     try {
-      writeFileSync(connectWishPath(this.options.places, this.resource), '');
-    } catch {
-      // No run directory, hence no dopd.
+      mkdirSync(dirname(path), {recursive: true});
+      writeFileSync(path, '');
+    } catch (error) {
+      say(
+        `dopd cannot be asked to connect the other node (${String(error)}): type there: drbdadm connect ${this.resource}`,
+      );
     }
   }
 
