@@ -2,7 +2,6 @@
 // through drbdadm, which knows the configuration; the state is read by `drbdsetup events2 --now`, which 8.4 and 9 print
 // alike. A tool that fails or hangs is a value too: the caller decides what not knowing means.
 
-import {type ChildProcess, spawn} from 'node:child_process';
 import {existsSync} from 'node:fs';
 import {type Events2Picture, parseEvents2, readEvents2} from '../../drbd/events2.js';
 import {DEFAULT_SETTINGS, type DrbdSettings, parseShow, type ShowBlock, settingsOf} from '../../drbd/show.js';
@@ -25,12 +24,6 @@ export type Sight =
   | {readonly found: 'up'; readonly state: ResourceState}
   | {readonly found: 'down'}
   | {readonly found: 'nothing'; readonly why: string};
-
-/** A program that goes on running and prints lines. */
-export interface ToolStream {
-  readonly ended: Promise<void>;
-  stop(): void;
-}
 
 const READ_MS = 10_000;
 const KILL_DELAY_MS = 1000;
@@ -57,9 +50,10 @@ export class DrbdTools {
     return this.#run('drbdadm', [word, resource], timeoutMs, this.#lockOf(resource));
   }
 
-  /** A program by its name, where DRBD's own are looked up; undefined: not installed. */
+  /** A program by its name, where DRBD's own are looked up: one process less for each call. undefined: not installed. */
   find(program: string): string | undefined {
-    return this.#find(program);
+    const directories = (this.#env['PATH'] ?? '').split(':').filter((each) => each.startsWith('/'));
+    return directories.map((each) => `${each}/${program}`).find((path) => existsSync(path));
   }
 
   get env(): Readonly<Record<string, string>> {
@@ -75,11 +69,6 @@ export class DrbdTools {
   /** `drbdsetup` itself: one process where drbdadm is three. What it is given must be what DRBD has in force. */
   setup(words: readonly string[], timeoutMs: number): Promise<ToolExit> {
     return this.#run('drbdsetup', words, timeoutMs);
-  }
-
-  stream(words: readonly string[], onLine: (line: string) => void): ToolStream {
-    const path = this.#find('drbdsetup');
-    return path === undefined ? {ended: Promise.resolve(), stop: () => {}} : lines(path, words, this.#env, onLine);
   }
 
   async read(resource: string): Promise<Sight> {
@@ -124,16 +113,10 @@ export class DrbdTools {
     return exit.code === 0 ? exit.stdout.split(/\s+/).filter((word) => word !== '') : [];
   }
 
-  /** Looked up here: one process less for each call. */
-  #find(program: string): string | undefined {
-    const directories = (this.#env['PATH'] ?? '').split(':').filter((each) => each.startsWith('/'));
-    return directories.map((each) => `${each}/${program}`).find((path) => existsSync(path));
-  }
-
   /** Without the run directory, or on a machine without flock(1), they do without. */
   #lockOf(resource: string): readonly string[] {
     const directory = this.#env['HA_RUNDIR'] ?? '/run/heartbeat';
-    const flock = this.#find('flock');
+    const flock = this.find('flock');
     if (flock === undefined || !/^[\w.-]+$/.test(resource) || !existsSync(directory)) return [];
     return [flock, '-o', '-w', LOCK_S, `${directory}/drbd-${resource}.lock`];
   }
@@ -145,7 +128,7 @@ export class DrbdTools {
     before: readonly string[] = [],
   ): Promise<ToolExit> {
     const complaints: string[] = [];
-    const found = this.#find(program);
+    const found = this.find(program);
     if (found === undefined) return {code: undefined, stdout: '', output: '', missing: true, timedOut: false};
     const [path = found, ...args] = [...before, found, ...words];
     const running = runProgram({
@@ -165,35 +148,6 @@ export class DrbdTools {
       timedOut,
     };
   }
-}
-
-const LINE_BYTES_MAX = 65_536;
-
-function lines(
-  path: string,
-  words: readonly string[],
-  env: Readonly<Record<string, string>>,
-  onLine: (line: string) => void,
-): ToolStream {
-  let child: ChildProcess;
-  try {
-    child = spawn(path, words, {cwd: '/', env: {...env}, stdio: ['ignore', 'pipe', 'ignore']});
-  } catch {
-    return {ended: Promise.resolve(), stop: () => {}};
-  }
-  let rest = '';
-  child.stdout?.setEncoding('utf8');
-  child.stdout?.on('error', () => {});
-  child.stdout?.on('data', (chunk: string) => {
-    const parts = (rest + chunk).split('\n');
-    rest = (parts.pop() ?? '').slice(0, LINE_BYTES_MAX);
-    for (const part of parts) onLine(part);
-  });
-  const ended = new Promise<void>((resolve) => {
-    child.on('error', () => resolve());
-    child.on('close', () => resolve());
-  });
-  return {ended, stop: () => void child.kill('SIGKILL')};
 }
 
 export function refusalIn(exit: ToolExit): Refusal {

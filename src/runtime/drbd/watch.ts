@@ -6,7 +6,8 @@
 import {EMPTY_PICTURE, type Events2Picture, foldEvent, resourcesOf} from '../../drbd/events2.js';
 import {helperCall} from '../../drbd/handler-env.js';
 import type {ResourceState} from '../../drbd/state.js';
-import type {DrbdTools, ToolStream} from './tools.js';
+import {type EventStream, openEventStream} from './event-stream.js';
+import type {DrbdTools} from './tools.js';
 
 const PAUSE_MIN_MS = 500;
 const PAUSE_MAX_MS = 30_000;
@@ -25,7 +26,9 @@ export interface WatchOptions {
 export class DrbdWatch {
   readonly #options: WatchOptions;
   #picture: Events2Picture = EMPTY_PICTURE;
-  #stream: ToolStream | undefined;
+  #stream: EventStream | undefined;
+  /** Without the program that sets a death signal: the stream before ended without a word with it. */
+  #isPlain = false;
   #timer: NodeJS.Timeout | undefined;
   #pauseMs = PAUSE_MIN_MS;
   #waiting = new Set<() => void>();
@@ -58,21 +61,30 @@ export class DrbdWatch {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#stream?.stop();
+    this.#stream?.close();
     for (const each of [...this.#waiting]) each();
   }
 
   #begin(): void {
     const startedMs = performance.now();
+    let isSilent = true;
+    const onLines = (lines: readonly string[]): void => {
+      isSilent = false;
+      for (const line of lines) this.#line(line);
+    };
+    const onEnd = (): void => {
+      if (isSilent) this.#isPlain = !this.#isPlain;
+      this.#ended(performance.now() - startedMs);
+    };
+    this.#stream = openEventStream(this.#options.tools, {onLines, onEnd}, this.#isPlain);
+    if (this.#stream === undefined) this.#ended(0);
+  }
+
+  #ended(livedMs: number): void {
     this.#picture = EMPTY_PICTURE;
-    this.#stream = this.#options.tools.stream(['events2'], (line) => this.#line(line));
-    void this.#stream.ended.then(() => {
-      this.#picture = EMPTY_PICTURE;
-      if (this.#isClosed) return;
-      this.#pauseMs =
-        performance.now() - startedMs > GOOD_MS ? PAUSE_MIN_MS : Math.min(this.#pauseMs * 2, PAUSE_MAX_MS);
-      this.#timer = setTimeout(() => this.#begin(), this.#pauseMs);
-    });
+    if (this.#isClosed) return;
+    this.#pauseMs = livedMs > GOOD_MS ? PAUSE_MIN_MS : Math.min(this.#pauseMs * 2, PAUSE_MAX_MS);
+    this.#timer = setTimeout(() => this.#begin(), this.#pauseMs);
   }
 
   #line(line: string): void {
