@@ -14,12 +14,12 @@ import {
   openSync,
   readFileSync,
   readSync,
-  renameSync,
   statfsSync,
   writeSync,
 } from 'node:fs';
 import type {Extent} from '../../drbd/dump-md.js';
 import type {View} from '../../drbd/view.js';
+import {writeDurably} from './durable.js';
 
 export type PieceKind = 'changed' | 'around' | 'whole';
 const PIECE_MAX = 1024 * 1024;
@@ -137,16 +137,7 @@ function* piecesOf(extents: readonly Extent[], deviceBytes: number): Generator<E
 }
 
 export function writeManifest(directory: string, manifest: Manifest): void {
-  const path = `${directory}/manifest.json`;
-  const file = openSync(`${path}.new`, 'w', 0o600);
-  try {
-    writeSync(file, `${JSON.stringify(manifest, undefined, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${path}.new`, path);
-  syncDirectory(directory);
+  writeDurably(`${directory}/manifest.json`, manifest);
 }
 
 export function readManifest(directory: string): Manifest {
@@ -213,15 +204,6 @@ async function eachPiece(
     return bytes;
   } finally {
     closeSync(blocks);
-  }
-}
-
-export function syncDirectory(directory: string): void {
-  const file = openSync(directory, 'r');
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }
 

@@ -1,11 +1,11 @@
 // What `systole drbd resolve` has done so far, on disk before the next step begins: a run that was interrupted goes on from it. While
 // it is there, dopd tells the other node that this one throws its changes away.
 
-import {closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync} from 'node:fs';
+import {rmSync} from 'node:fs';
 import {dirname} from 'node:path';
 import type {BackupKind, Step} from '../../drbd/resolve-plan.js';
 import {type View, viewOf} from '../../drbd/view.js';
-import {syncDirectory} from './backup.js';
+import {syncDirectory, writeDurably} from './durable.js';
 import {type DrbdPlaces, journalPath, readJson} from './view-here.js';
 
 export interface Journal {
@@ -45,25 +45,11 @@ export function readJournal(places: DrbdPlaces, resource: string): Journal | 'un
 }
 
 export function writeJournal(places: DrbdPlaces, journal: Journal): void {
-  durably(journalPath(places, journal.resource), journal);
+  writeDurably(journalPath(places, journal.resource), journal);
 }
 
 export function dropJournal(places: DrbdPlaces, resource: string): void {
   const path = journalPath(places, resource);
   rmSync(path, {force: true});
-  syncDirectory(dirname(path));
-}
-
-/** Whole or not at all, and there after a power cut. */
-export function durably(path: string, value: unknown): void {
-  mkdirSync(dirname(path), {recursive: true});
-  const file = openSync(`${path}.new`, 'w', 0o600);
-  try {
-    writeSync(file, `${JSON.stringify(value, undefined, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(`${path}.new`, path);
   syncDirectory(dirname(path));
 }

@@ -9,9 +9,10 @@ import {type Report, renderReport} from '../../../drbd/describe.js';
 import type {BackupKind} from '../../../drbd/resolve-plan.js';
 import {outOfSyncKib} from '../../../drbd/view.js';
 import {checkSpace} from '../../../runtime/drbd/backup.js';
+import {writeDurably} from '../../../runtime/drbd/durable.js';
 import {reportOf} from '../../../runtime/drbd/report.js';
 import {ResolveError, runResolve} from '../../../runtime/drbd/resolve.js';
-import {dropJournal, durably, type Journal, readJournal, writeJournal} from '../../../runtime/drbd/resolve-journal.js';
+import {dropJournal, type Journal, readJournal, writeJournal} from '../../../runtime/drbd/resolve-journal.js';
 import {DrbdTools} from '../../../runtime/drbd/tools.js';
 import {keepFinding, readFinding} from '../../../runtime/drbd/view-here.js';
 import {nodeHere, resourcesHere} from '../../lib/drbd-here.js';
@@ -168,7 +169,7 @@ export default class DrbdResolve extends SystoleCommand {
 
   #finish(journal: Journal): void {
     const {resource, directory, startedMs} = journal;
-    if (directory !== undefined && journal.done.includes('saved')) durably(`${directory}/journal.json`, journal);
+    if (directory !== undefined && journal.done.includes('saved')) writeDurably(`${directory}/journal.json`, journal);
     dropJournal(paths(), resource);
     keepFinding(paths(), resource, undefined);
     this.#say(
