@@ -5,8 +5,8 @@
 import assert from 'node:assert/strict';
 import {chmodSync, mkdirSync, writeFileSync} from 'node:fs';
 import type {LabNode} from '../../src/lab/lab.js';
-import {until} from '../../src/lab/wait.js';
 import {type Kinds, libexec, logged, mixtures, online, packageTest, withClientsLab} from '../helpers/clients-lab.js';
+import {debiansHelper, dopdPid, outdate} from '../helpers/debian-dopd.js';
 
 const rules = [`respawn hacluster ${libexec}/dopd`, 'apiauth dopd gid=haclient uid=hacluster'];
 
@@ -22,34 +22,6 @@ function putStandIn({machine}: LabNode): void {
 const before =
   'chmod 755 /var/lib/heartbeat; : >/run/drbdadm.log; echo 0 >/run/drbdadm.exit; chmod 666 /run/drbdadm.*; export PATH=/var/lib/heartbeat/bin:$PATH; ';
 
-/** A dopd that did not die of a request in this time has survived it. */
-const SURVIVES_MS = 5000;
-
-async function dopdPid({machine}: LabNode): Promise<string> {
-  return (await machine.exec('pgrep -x dopd')).stdout.trim();
-}
-
-/**
- * Asks for `peer` to be outdated and gives the exit code. The real dopd mostly dies after a request that it answered (a double
- * free in the Debian build, so it may also live on); the daemon starts it again, and the next request has to wait for that.
- */
-async function outdate(node: LabNode, peer: string, options = ''): Promise<number> {
-  await online('dopd', node);
-  const pid = await dopdPid(node);
-  const env = `DRBD_RESOURCE=r0 DRBD_PEER=${peer}`;
-  const {code} = await node.machine.exec(`${env} ${libexec}/drbd-peer-outdater ${options}`, {timeoutMs: 30_000});
-  const isAnother = async () => !['', pid].includes(await dopdPid(node));
-  const what = () => `dopd is not back (it was process ${pid})`;
-  try {
-    await until(isAnother, {timeoutMs: SURVIVES_MS, everyMs: 50, what});
-  } catch {
-    // With a broken heap it would die of the next request, whose helper then says 5.
-    await node.machine.exec(`kill -9 ${pid}`);
-    await until(isAnother, {timeoutMs: 30_000, everyMs: 50, what});
-  }
-  return code;
-}
-
 for (const [what, kinds] of mixtures) {
   packageTest(`dopd, ${what}: the peer outdates its disk and its answer becomes the exit code`, () =>
     withClientsLab({kinds, haCf: rules, prepare: putStandIn, before}, async (_lab, n1, n2) => {
@@ -58,7 +30,7 @@ for (const [what, kinds] of mixtures) {
         [n1, n2],
         [n2, n1],
       ] as const) {
-        assert.equal(await outdate(asker, asked.name), 4, 'outdated');
+        assert.equal(await outdate(asker, debiansHelper(asked.name)), 4, 'outdated');
         const recorded = await asked.machine.run('cat /run/drbdadm.log');
         assert.equal(recorded, 'hacluster: drbdadm outdate r0\n');
       }
@@ -68,12 +40,12 @@ for (const [what, kinds] of mixtures) {
         [1, 20],
       ] as const) {
         await n2.machine.run(`echo ${exit} >/run/drbdadm.exit`);
-        assert.equal(await outdate(n1, 'n2'), code, `drbdadm exits ${exit}`);
+        assert.equal(await outdate(n1, debiansHelper('n2')), code, `drbdadm exits ${exit}`);
       }
-      assert.equal(await outdate(n1, 'nobody'), 5, 'a peer that is no node');
+      assert.equal(await outdate(n1, debiansHelper('nobody')), 5, 'a peer that is no node');
       await n2.powerCut();
       await logged(n1, /node n2: is dead/);
-      assert.equal(await outdate(n1, 'n2'), 5, 'a dead peer');
+      assert.equal(await outdate(n1, debiansHelper('n2')), 5, 'a dead peer');
     }),
   );
 }
@@ -83,7 +55,7 @@ packageTest('dopd: the answer comes with one link of two', () =>
   withClientsLab({kinds: ['systole', 'systole'], haCf: rules, prepare: putStandIn, before}, async (lab, n1, n2) => {
     await online('dopd', n1, n2);
     await lab.cutLink('eth0');
-    assert.equal(await outdate(n1, 'n2'), 4);
+    assert.equal(await outdate(n1, debiansHelper('n2')), 4);
   }),
 );
 

@@ -83,7 +83,7 @@ export class Stage {
     await this.#watch.stop();
     this.run.power.close();
     this.run.writer?.close();
-    await keepLogs(this.#guests, failed ?? '');
+    await keepLogs(this.#guests, failed);
     for (const guest of this.#guests) await guest.powerCut();
     await network.removeNetwork();
   }
@@ -91,9 +91,10 @@ export class Stage {
 
 const LOGS = ['ha-log', 'mysqld.log', 'dmesg', 'console.log'];
 
-async function keepLogs(guests: readonly Guest[], failed: string): Promise<void> {
+async function keepLogs(guests: readonly Guest[], failed: string | undefined): Promise<void> {
   // A failure's logs must outlive the pair that is made after it.
-  const keep = process.env['SYSTOLE_LAB_LOGS'] ?? (failed === '' ? undefined : `${labDirectory}/failed`);
+  const keep = process.env['SYSTOLE_LAB_LOGS'] ?? (failed === undefined ? undefined : `${labDirectory}/failed`);
+  const directory = `${keep}/${failed ?? new Date().toISOString().slice(0, 19)}`;
   for (const guest of guests) {
     for (const name of LOGS.slice(0, 3)) {
       const text = await logOf(guest, name).catch(() => undefined);
@@ -101,8 +102,8 @@ async function keepLogs(guests: readonly Guest[], failed: string): Promise<void>
     }
     for (const name of LOGS) {
       if (keep === undefined || !existsSync(`${guest.directory}/${name}`)) continue;
-      mkdirSync(`${keep}/${failed}/n${guest.number}`, {recursive: true});
-      copyFileSync(`${guest.directory}/${name}`, `${keep}/${failed}/n${guest.number}/${name}`);
+      mkdirSync(`${directory}/n${guest.number}`, {recursive: true});
+      copyFileSync(`${guest.directory}/${name}`, `${directory}/n${guest.number}/${name}`);
     }
   }
 }

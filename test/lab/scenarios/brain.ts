@@ -33,10 +33,10 @@ async function splitBrain(run: Run): Promise<void> {
     assert.equal((await cluster.see(guest))?.minor?.connection, 'StandAlone', 'something was discarded by itself');
   const beforeMs = performance.now();
   const words = `systole drbd resolve data --discard-node ${winner.name} --yes`;
-  const wrong = await loser.exec(`${SYSTOLE}${words.slice(7)}`);
+  const wrong = await loser.exec(`${SYSTOLE}${words.slice(7)}`, 240_000);
   assert.equal(wrong.code, 3);
   assert.ok(wrong.stderr.includes(`on ${winner.name}: ${words.replace(' --yes', '')}`), wrong.stderr);
-  const resolved = await loser.run(`${SYSTOLE} drbd resolve data --discard-node ${loser.name} --yes`, 240_000);
+  const resolved = await loser.run(`${SYSTOLE} drbd resolve data --discard-node ${loser.name} --yes`, 480_000);
   const resolvedMs = performance.now() - beforeMs;
   assert.match(resolved, /both nodes have the same data again/);
   await cluster.synchronised(30_000);
@@ -105,7 +105,8 @@ async function reported(guest: Guest, other: Guest): Promise<void> {
     line,
     new RegExp(`ERROR: data: SPLIT BRAIN.*${guest.name}: generation [0-9A-F]{16}.*${other.name}: generation`),
   );
-  const shown = await guest.exec(`${SYSTOLE} drbd status data`);
+  // Its first start in a guest reads some hundred modules over 9p.
+  const shown = await guest.exec(`${SYSTOLE} drbd status data`, 240_000);
   assert.equal(shown.code, 1);
   assert.match(shown.stdout, /SPLIT BRAIN: both nodes wrote/);
   assert.ok(shown.stdout.includes(`on ${other.name}: systole drbd resolve data --discard-node ${other.name}`));
@@ -119,8 +120,8 @@ async function keptAndSaved(run: Run, {winner, loser}: {readonly winner: Guest; 
   const image = '/dev/shm/copy.img';
   const [backup = ''] = (await loser.run('ls -d /var/lib/heartbeat/drbd-backup/*')).trim().split('\n');
   await loser.run(`cp --sparse=always /dev/lab-drbd ${image}`, 120_000);
-  assert.match(await loser.run(`${SYSTOLE} drbd restore ${backup}`), /all sums are right/);
-  await loser.run(`${SYSTOLE} drbd restore ${backup} --onto ${image}`, 60_000);
+  assert.match(await loser.run(`${SYSTOLE} drbd restore ${backup}`, 240_000), /all sums are right/);
+  await loser.run(`${SYSTOLE} drbd restore ${backup} --onto ${image}`, 240_000);
   await loser.run(`modprobe loop; mkdir -p /run/look && mount -t ext4 -o loop ${image} /run/look`);
   const query = [
     `SELECT text FROM demo.marks INTO OUTFILE '/run/look/marks';`,
