@@ -4,6 +4,7 @@
 
 import type {ControlReply} from '../model/control.js';
 import {barsAfterFailure, type DiskFacts, diskOf, isOrdinary, progressText} from '../model/disk.js';
+import type {Resource} from '../model/resource.js';
 import {type Draft, ownsGroup, say} from './draft.js';
 import {forgive} from './forgive.js';
 import type {GroupState, ManagerState} from './state.js';
@@ -40,6 +41,14 @@ export function barOf(state: ManagerState, group: GroupState): Bar | undefined {
     return {about: `${disk.resource} ${disk.bar.code}`, text: withProgress(disk, disk.bar.text)};
   }
   return undefined;
+}
+
+/** Is this the agent of a disk that is Primary on the other node, as far as DRBD here has noticed? */
+export function looksTaken({disks}: ManagerState, resource: Resource): boolean {
+  const name = diskOf(resource);
+  return disks.some(
+    ({resource: each, bar}) => (name === each || name === 'all') && bar !== undefined && isOrdinary(bar),
+  );
 }
 
 const BAD_DISKS = ['Diskless', 'Failed', 'Inconsistent', 'Outdated'];

@@ -7,6 +7,7 @@ export function setGoal(draft: Draft, group: GroupState, goal: Goal): void {
   if (group.goal === goal) return;
   group.goal = goal;
   group.cursor = goal === 'stop' ? group.definition.resources.length - 1 : 0;
+  group.ahead = undefined;
   group.isChecked = false;
   group.attempts = 0;
   group.pauseUntilMs = undefined;

@@ -67,6 +67,7 @@ export function groupOf(definition: ResourceGroup): GroupState {
     resources: definition.resources.map(() => 'unknown'),
     job: undefined,
     cursor: 0,
+    ahead: undefined,
     isChecked: false,
     attempts: 0,
     pauseUntilMs: undefined,

@@ -43,6 +43,8 @@ export interface GroupState {
   job: Job | undefined;
   /** Position the worker is at. */
   cursor: number;
+  /** The disk that is started before its turn in this pass; undefined: none is. */
+  ahead: {index: number; isDone: boolean} | undefined;
   /** The resource at the cursor was asked for its status in this pass. */
   isChecked: boolean;
   /** Failed stop attempts of the resource at the cursor. */

@@ -5,6 +5,7 @@ import {timeoutOf} from '../model/config.js';
 import {judge, type ResourceAction, type ResourceExit, type Verdict} from '../model/resource.js';
 import {unreachable} from '../model/unreachable.js';
 import {assert} from './assert.js';
+import {looksTaken} from './disks.js';
 import {type Draft, nextId, ownsGroup, say} from './draft.js';
 import {scheduleMonitor} from './goals.js';
 import {adoptDefinition, giveUp, measured, monitored, stopFailed} from './outcomes.js';
@@ -27,6 +28,7 @@ function advance(draft: Draft, group: GroupState): void {
   }
   if (group.goal === 'measure' && isPredecessorLeft(draft, group)) return;
   if (group.goal === 'announce') skipSilent(group);
+  if (group.goal === 'run') diskFirst(draft, group);
   if (isFinished(group)) return finish(draft, group);
   runScript(draft, group, nextAction(draft, group));
 }
@@ -36,6 +38,31 @@ function isPredecessorLeft(draft: Draft, group: GroupState): boolean {
   const words = group.definition.resources.map((each) => each.word);
   const shares = (other: GroupState) => other.definition.resources.some((each) => words.includes(each.word));
   return draft.state.groups.some((other) => other.isRemoved && ownsGroup(other) && other !== group && shares(other));
+}
+
+/**
+ * The peer was declared dead, yet its disk looks Primary: perhaps only the heartbeats are lost. Whether the disk can be had is
+ * asked before the addresses, so that none is held twice meanwhile.
+ */
+function diskFirst(draft: Draft, group: GroupState): void {
+  if (group.cursor !== 0 || group.ahead !== undefined) return;
+  const {resources} = group.definition;
+  const index = resources.findIndex((each) => !isAnnouncer(each.script));
+  const disk = resources[index];
+  if (index < 1 || disk === undefined || !looksTaken(draft.state, disk)) return;
+  group.ahead = {index, isDone: false};
+  group.cursor = index;
+}
+
+/** To the next one to be started. */
+function startNext(group: GroupState): void {
+  const {ahead} = group;
+  group.isChecked = false;
+  if (ahead?.index === group.cursor && !ahead.isDone) {
+    ahead.isDone = true;
+    group.cursor = 0;
+  } else group.cursor += 1;
+  if (ahead?.isDone && ahead.index === group.cursor) group.cursor += 1;
 }
 
 /** An announcement concerns the agents of addresses only. */
@@ -127,8 +154,7 @@ function announced(
 
 function startExited(draft: Draft, group: GroupState, exit: ResourceExit): void {
   if (judge('start', exit) === 'failed') return giveUp(draft, group, describe(group, exit));
-  group.cursor += 1;
-  group.isChecked = false;
+  startNext(group);
 }
 
 function stopExited(draft: Draft, group: GroupState, exit: ResourceExit): void {
@@ -150,7 +176,7 @@ function statusExited(draft: Draft, group: GroupState, exit: ResourceExit): void
   const verdict = judge('status', exit);
   switch (group.goal) {
     case 'run':
-      if (verdict === 'running') group.cursor += 1;
+      if (verdict === 'running') startNext(group);
       else group.isChecked = true;
       return;
     case 'stop':

@@ -112,6 +112,11 @@ function barOf(state: ResourceState): DiskBar | undefined {
   switch (code) {
     case 'outdated':
       return {code, text: `the disk of ${state.name} is Outdated here: the other node went on writing`};
+    case 'unproven':
+      return {
+        code,
+        text: `the disk of ${state.name} is Consistent here: the other node may have gone on writing, and was not met since`,
+      };
     case 'inconsistent':
       return {code, text: `the disk of ${state.name} is Inconsistent here: its synchronisation did not end`};
     case 'sync-target':

@@ -1,20 +1,7 @@
-// DRBD's handlers: which one is configured, when the kernel calls it, and the environment that it runs in. 8.4 gives DRBD_PEER and
-// DRBD_PEERS, 9 only DRBD_PEERS or, called for one connection, DRBD_PEER_NODE_ID with a name for each id in DRBD_NODE_ID_n.
+// DRBD's handlers: which one is configured, and when the kernel calls it. What the handler itself does is in
+// bin/drbd-peer-outdater.
 
 import type {ShowBlock} from './show.js';
-
-/** The host name of the peer that the handler is about; undefined: none, or more than one. */
-export function peerFromEnvironment(env: Readonly<Record<string, string | undefined>>): string | undefined {
-  const byId = env[`DRBD_NODE_ID_${env['DRBD_PEER_NODE_ID'] ?? ''}`];
-  if (byId) return byId;
-  if (env['DRBD_PEER']) return env['DRBD_PEER'];
-  const names = (env['DRBD_PEERS'] ?? '').split(/\s+/).filter((name) => name !== '');
-  if (names.length > 0) return names.length === 1 ? names[0] : undefined;
-  // All that some versions of 9 say: who is who. Of two nodes the other one is meant.
-  const mine = `DRBD_NODE_ID_${env['DRBD_MY_NODE_ID']}`;
-  const others = Object.keys(env).filter((key) => /^DRBD_NODE_ID_\d+$/.test(key) && key !== mine && env[key]);
-  return env[mine] && others.length === 1 ? env[others[0] ?? ''] : undefined;
-}
 
 /** A line of `drbdsetup events2` that says the kernel calls a handler. */
 export function helperCall(line: string): {readonly resource: string; readonly helper: string} | undefined {

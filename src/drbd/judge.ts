@@ -1,6 +1,6 @@
 // May this node make a resource Primary? Judged from what DRBD says, before DRBD is asked: the kernel would promote some
 // disks that must not carry a service (a SyncTarget, a Diskless node that reads from its peer), and it explains nothing.
-// Promises: only a disk that is UpToDate, or Consistent with DRBD's own fencing still to decide, is let through; every
+// Promises: only a disk that is UpToDate is let through (a Consistent one may lack what the other node wrote last); every
 // refusal says which volume, what promoting would lose and what to do. Nobody here ever proposes to force by itself.
 
 import type {DiskState, PeerState, PeerVolumeState, ResourceState, VolumeState} from './state.js';
@@ -11,7 +11,7 @@ export type Promotion =
   | {readonly verdict: 'wait'; readonly code: 'peer-primary' | 'settling'; readonly why: string; readonly todo: string}
   | {
       readonly verdict: 'refuse';
-      readonly code: 'outdated' | 'inconsistent' | 'sync-target' | 'no-disk' | 'unknown';
+      readonly code: 'outdated' | 'unproven' | 'inconsistent' | 'sync-target' | 'no-disk' | 'unknown';
       readonly why: string;
       readonly loses: string;
       readonly todo: string;
@@ -49,14 +49,23 @@ function judgeVolume(state: ResourceState, volume: VolumeState): Promotion {
   if (source) return syncTarget(state, which, source.peer, source.each);
   if (replicas.some(({each}) => BECOMING_TARGET.includes(each.replication)))
     return settling(`${which} is about to be synchronised from the other node`);
+  if (volume.disk === 'Consistent' && state.peers.some(({connection}) => connection === 'Connected'))
+    return settling(`${which} and the other node are finding out who has the newer data`);
   return judgeDisk(state, volume.disk, which, newerPeer(state));
 }
 
 function judgeDisk(state: ResourceState, disk: DiskState, which: string, peer: string): Promotion {
   switch (disk) {
     case 'UpToDate':
-    case 'Consistent':
       return {verdict: 'promote'};
+    case 'Consistent':
+      // DRBD would ask its fence-peer handler, and promote beside a dead peer; but that may have been the last to write.
+      return refuse(
+        'unproven',
+        `the disk of ${which} is Consistent: this node was cut off or lost its power, and whether ${peer} went on writing is not known`,
+        `every write made there since, if any was`,
+        `start ${peer}, and the service starts by itself when the two have met; if that node is lost for ever, docs/drbd.md says how to decide by hand`,
+      );
     case 'Attaching':
     case 'Negotiating':
       return settling(`the disk of ${which} is ${disk}`);

@@ -14,18 +14,18 @@ function see(node: Member, said: Said | undefined): void {
 }
 
 /** n1 serves, wherever home is, and both disks are good. */
-function serving(options: Partial<ConstructorParameters<typeof Pair>[0]> = {}): Pair {
+function serving(options: Partial<ConstructorParameters<typeof Pair>[0]> = {}, key = 'A'): Pair {
   const pair = new Pair({haresources: DISK, ...options});
   pair.node('n1').boot();
   pair.run(20);
   pair.node('n1').missed('n2');
-  pair.until(() => pair.runners('A').join() === 'n1', 2000);
+  pair.until(() => pair.runners(key).join() === 'n1', 2000);
   see(pair.node('n1'), SEEN.active);
   see(pair.node('n2'), SEEN.standby);
   returns(pair, 'n2');
   see(pair.node('n2'), SEEN.standby);
   pair.run(1000);
-  assert.deepEqual(pair.runners('A'), ['n1']);
+  assert.deepEqual(pair.runners(key), ['n1']);
   return pair;
 }
 
@@ -53,7 +53,7 @@ for (const home of ['n1', 'n2']) {
     assert.match(n2.group('A').reason ?? '', /^the disk of data is Outdated here: the other node went on writing$/);
     assert.equal(n2.group('A').owner, undefined);
     returns(pair, 'n1');
-    see(pair.node('n1'), {...SEEN.alone, disk: 'Consistent'});
+    see(pair.node('n1'), SEEN.alone);
     pair.until(() => pair.runners('A').join() === 'n1', 1000);
     see(pair.node('n1'), SEEN.source);
     see(n2, SEEN.target);
@@ -62,6 +62,22 @@ for (const home of ['n1', 'n2']) {
     assert.equal(n2.group('A').owner, 'n1');
   });
 }
+
+test('both lost their power, one comes back: it may lack what the other wrote last, so it waits until they have met', () => {
+  const pair = new Pair({haresources: DISK});
+  const n1 = pair.node('n1');
+  n1.boot();
+  see(n1, {...SEEN.alone, disk: 'Consistent'});
+  pair.run(20);
+  n1.missed('n2');
+  pair.run(60_000);
+  assert.equal(count(pair, 'n1 RSC drbddisk start'), 0);
+  assert.match(n1.group('A').reason ?? '', /Consistent here: the other node may have gone on writing/);
+  returns(pair, 'n2');
+  see(pair.node('n2'), SEEN.standby);
+  see(n1, {});
+  pair.until(() => pair.runners('A').length === 1, 5000);
+});
 
 test('a disk that becomes good: the start is tried at once, and the log says it', () => {
   const pair = serving();
@@ -126,6 +142,43 @@ test('all heartbeats lost, replication passes: one try, then the standby waits f
   n2.scripts.delete('drbddisk start');
   see(n2, SEEN.alone);
   pair.until(() => pair.runners('A').includes('n2'), 50);
+});
+
+for (const line of ['IPaddr::10.0.0.1 drbddisk::data Fs', 'IPaddr::10.0.0.1 IPaddr::10.0.0.2 drbddisk Fs']) {
+  test(`the peer looks Primary: the disk is asked before an address is held (${line})`, () => {
+    const pair = serving({haresources: `n1 ${line}`}, 'IPaddr::10.0.0.1');
+    const n2 = pair.node('n2');
+    n2.scripts.set('drbddisk start', {ms: 7000, code: 1});
+    pair.cut();
+    pair.run(120_000);
+    assert.equal(count(pair, 'n2 RSC drbddisk start'), 1);
+    assert.equal(count(pair, 'n2 RSC IPaddr start'), 0);
+    // Its power was lost after all: DRBD notices when it is asked, and the rest is started in its order, each once.
+    n2.scripts.delete('drbddisk start');
+    see(n2, {...SEEN.standby});
+    see(n2, SEEN.alone);
+    pair.until(() => pair.runners('IPaddr::10.0.0.1').includes('n2'), 2000);
+  });
+}
+
+test('the disk was had before its turn: the others are started in their order, and it only once', () => {
+  const pair = serving({haresources: 'n1 IPaddr::10.0.0.1 drbddisk::data Fs'}, 'IPaddr::10.0.0.1');
+  const n2 = pair.node('n2');
+  pair.node('n1').powerCut();
+  n2.missed('n1');
+  pair.until(() => n2.group('IPaddr::10.0.0.1').state === 'running', 2000);
+  const asked = pair.trace.flatMap((each) => /n2 RSC (\w+ start)/.exec(each)?.[1] ?? []);
+  assert.deepEqual(asked, ['drbddisk start', 'IPaddr start', 'Fs start']);
+});
+
+test('what comes before the disk and is no address keeps its place', () => {
+  const pair = serving({haresources: 'n1 Vg drbddisk::data Fs'}, 'Vg');
+  const n2 = pair.node('n2');
+  pair.node('n1').powerCut();
+  n2.missed('n1');
+  pair.until(() => n2.group('Vg').state === 'running', 2000);
+  const asked = pair.trace.flatMap((each) => /n2 RSC (\w+ start)/.exec(each)?.[1] ?? []);
+  assert.deepEqual(asked, ['Vg start', 'drbddisk start', 'Fs start']);
 });
 
 test('both disks bad: nobody starts it, both say why', () => {

@@ -5,12 +5,13 @@
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
+import {chmodSync, mkdirSync} from 'node:fs';
 import {afterEach, beforeEach, describe, test} from '@jest/globals';
 import {type DiskOptions, demote, promote} from '../../src/runtime/drbd/disk.js';
 import {type Holder, holdersOf} from '../../src/runtime/drbd/holders.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
 import {root, runProgram} from '../helpers/command.js';
-import {FakeDrbd} from '../helpers/drbd.js';
+import {type DrbdVariables, FakeDrbd} from '../helpers/drbd.js';
 
 let drbd: FakeDrbd;
 beforeEach(() => {
@@ -41,6 +42,37 @@ describe('the agent', () => {
     assert.equal((await agent('data', 'stop')).status, 0);
     assert.deepEqual((await agent('data', 'stop')).status, 0);
     assert.deepEqual((await agent('data', 'status')).stdout, 'stopped (Secondary)\n');
+  });
+
+  test('the ordinary start needs no Node; whatever is odd is judged', async () => {
+    drbd.put('node', `#!/bin/sh\necho "node $*" >>$SYSTOLE_DRBD/calls\nexec ${process.execPath} "$@"\n`);
+    chmodSync(`${drbd.dir}/node`, 0o755);
+    mkdirSync(`${drbd.dir}/drbd`);
+    const env = {...drbd.env, PATH: `${drbd.dir}:${drbd.env['PATH']}`, HA_VARLIBDIR: drbd.dir};
+    const isJudged = async (variables: Partial<DrbdVariables>): Promise<boolean> => {
+      drbd.set(variables);
+      drbd.put('calls', '');
+      await runProgram(`${root}/resource.d/drbddisk`, ['data', 'start'], env);
+      return drbd.allCalls().includes('node ');
+    };
+    assert.equal(await isJudged({}), false);
+    assert.equal(drbd.get('role'), 'Primary');
+    assert.equal(await isJudged({conn: 'Connecting', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'}), false);
+    for (const odd of [
+      {disk: 'Outdated'},
+      {disk: 'Consistent'},
+      {prole: 'Primary'},
+      {conn: 'StandAlone', repl: 'Off', prole: 'Unknown'},
+      {repl: 'SyncTarget'},
+      {role: 'Primary'},
+      {up: 'no'},
+    ])
+      assert.equal(await isJudged(odd), true, JSON.stringify(odd));
+    drbd.put('on-primary', 'exit 0');
+    assert.equal(await isJudged({}), true, 'the kernel did nothing');
+    drbd.lose('on-primary');
+    drbd.put('drbd/data.finding.json', '{}');
+    assert.equal(await isJudged({}), true, 'a finding of a split brain');
   });
 
   test('a resource that is not up is brought up; its status is a clear stopped', async () => {

@@ -1,12 +1,17 @@
 // Goal: dopd knows whether the handler that the kernel calls is ours and whom it is about, with DRBD 8.4 and 9, and takes nothing else
-// for it. Method: `drbdadm dump` of both versions' drbdadm on real configurations (fixtures/drbd), events2 lines of a real pair.
+// for it; the helper knows whom it is called about. Method: `drbdadm dump` of both versions' drbdadm on real configurations
+// (fixtures/drbd), events2 lines of a real pair; bin/drbd-peer-outdater itself asks this test.
 
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
+import {once} from 'node:events';
+import {mkdirSync, readFileSync} from 'node:fs';
+import {createServer} from 'node:net';
 import {describe, test} from '@jest/globals';
-import {calledPeer, fenceHandlers, helperCall, peerFromEnvironment} from '../../src/drbd/handler-env.js';
+import {calledPeer, fenceHandlers, helperCall} from '../../src/drbd/handler-env.js';
 import {parseShow} from '../../src/drbd/show.js';
-import {root} from '../helpers/command.js';
+import {fieldOf, type Message, messageOf} from '../../src/model/message.js';
+import {EMPTY_API, encodeApiFrame, readApiFrames} from '../../src/wire/api-frame.js';
+import {place, root, runProgram} from '../helpers/command.js';
 
 const dump = (version: string) => parseShow(readFileSync(`${root}/fixtures/drbd/${version}/dump`, 'utf8'));
 const OURS = '/usr/libexec/heartbeat/drbd-peer-outdater -t 12';
@@ -56,36 +61,67 @@ test('the line that says the kernel calls a handler', () => {
     assert.equal(helperCall(other), undefined, other);
 });
 
+/** Whom the helper asks dopd about, in this environment; undefined: it refuses, because it cannot tell. */
+async function peerAsked(more: Readonly<Record<string, string>>): Promise<string | undefined> {
+  const where = place();
+  mkdirSync(`${where.dir}/run/dopd`, {recursive: true});
+  let asked: Message | undefined;
+  const server = createServer((socket) => {
+    let state = EMPTY_API;
+    socket.on('data', (chunk: Buffer) => {
+      const read = readApiFrames(state, chunk);
+      state = read.state;
+      asked ??= read.messages[0];
+      if (asked) socket.end(encodeApiFrame(messageOf({t: 'outdater_rc', src: 'n1', dop_value: '4'})));
+    });
+  });
+  server.listen(`${where.dir}/run/dopd/outdater`);
+  try {
+    await once(server, 'listening');
+    const {status} = await runProgram(`${root}/bin/drbd-peer-outdater`, ['-t', '9'], {
+      ...where.env,
+      DRBD_RESOURCE: 'data',
+      ...more,
+    });
+    assert.equal(status, asked === undefined ? 1 : 4);
+    if (asked !== undefined) assert.equal(fieldOf(asked, 'outdater_res'), 'data');
+    return asked && fieldOf(asked, 'outdater_peer');
+  } finally {
+    server.close();
+    where.remove();
+  }
+}
+
 describe('the environment of the handler', () => {
-  test('8.4: DRBD_PEER, and DRBD_PEERS beside it', () => {
-    assert.equal(peerFromEnvironment({DRBD_PEER: 'n2', DRBD_PEERS: 'n2', DRBD_RESOURCE: 'data'}), 'n2');
-    assert.equal(peerFromEnvironment({DRBD_PEERS: ' n2 '}), 'n2');
+  test('8.4: DRBD_PEER, and DRBD_PEERS beside it', async () => {
+    assert.equal(await peerAsked({DRBD_PEER: 'N2', DRBD_PEERS: 'N2'}), 'n2');
+    assert.equal(await peerAsked({DRBD_PEERS: ' n2 '}), 'n2');
   });
 
-  test('9: called for one connection, the id counts, whatever else is there', () => {
+  test('9: called for one connection, the id counts, whatever else is there', async () => {
     const names = {DRBD_NODE_ID_0: 'n1', DRBD_NODE_ID_1: 'n2', DRBD_NODE_ID_2: 'n3', DRBD_MY_NODE_ID: '0'};
     for (const [id, name] of [
       ['1', 'n2'],
       ['2', 'n3'],
     ] as const) {
-      assert.equal(peerFromEnvironment({...names, DRBD_PEER_NODE_ID: id}), name);
-      assert.equal(peerFromEnvironment({...names, DRBD_PEER_NODE_ID: id, DRBD_PEERS: 'n2 n3'}), name);
-      assert.equal(peerFromEnvironment({...names, DRBD_PEER_NODE_ID: id, DRBD_PEER: 'n9'}), name);
+      assert.equal(await peerAsked({...names, DRBD_PEER_NODE_ID: id}), name);
+      assert.equal(await peerAsked({...names, DRBD_PEER_NODE_ID: id, DRBD_PEERS: 'n2 n3'}), name);
+      assert.equal(await peerAsked({...names, DRBD_PEER_NODE_ID: id, DRBD_PEER: 'n9'}), name);
     }
   });
 
-  test('9 that tells nothing but who is who: of two nodes the other one', () => {
+  test('9 that tells nothing but who is who: of two nodes the other one', async () => {
     const names = {DRBD_NODE_ID_0: 'n1', DRBD_NODE_ID_1: 'n2', DRBD_MY_NODE_ID: '0'};
-    assert.equal(peerFromEnvironment(names), 'n2');
-    assert.equal(peerFromEnvironment({...names, DRBD_NODE_ID_2: 'n3'}), undefined);
-    assert.equal(peerFromEnvironment({...names, DRBD_MY_NODE_ID: '5'}), undefined);
-    assert.equal(peerFromEnvironment({DRBD_NODE_ID_1: 'n2'}), undefined);
+    assert.equal(await peerAsked(names), 'n2');
+    assert.equal(await peerAsked({...names, DRBD_NODE_ID_2: 'n3'}), undefined);
+    assert.equal(await peerAsked({...names, DRBD_MY_NODE_ID: '5'}), undefined);
+    assert.equal(await peerAsked({DRBD_NODE_ID_1: 'n2'}), undefined);
   });
 
-  test('who is meant is not known: nobody', () => {
-    assert.equal(peerFromEnvironment({DRBD_PEERS: 'n2 n3'}), undefined);
-    assert.equal(peerFromEnvironment({DRBD_PEERS: ''}), undefined);
-    assert.equal(peerFromEnvironment({DRBD_PEER_NODE_ID: '7', DRBD_NODE_ID_1: 'n2', DRBD_PEERS: 'n2 n3'}), undefined);
-    assert.equal(peerFromEnvironment({}), undefined);
+  test('who is meant is not known: nobody', async () => {
+    assert.equal(await peerAsked({DRBD_PEERS: 'n2 n3'}), undefined);
+    assert.equal(await peerAsked({DRBD_PEERS: ''}), undefined);
+    assert.equal(await peerAsked({DRBD_PEER_NODE_ID: '7', DRBD_NODE_ID_1: 'n2', DRBD_PEERS: 'n2 n3'}), undefined);
+    assert.equal(await peerAsked({}), undefined);
   });
 });

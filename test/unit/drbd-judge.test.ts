@@ -42,7 +42,8 @@ function stateOf(sketch: Sketch): ResourceState {
 
 const table: readonly (readonly [string, Sketch, string])[] = [
   ['alone with good data', {}, 'promote'],
-  ['just booted, DRBD decides by its fencing', {disks: ['Consistent']}, 'promote'],
+  ['just booted, the other node is not there', {disks: ['Consistent'], connection: 'Connecting'}, 'refuse unproven'],
+  ['just booted, the handshake is under way', {disks: ['Consistent'], connection: 'Connected'}, 'wait settling'],
   ['StandAlone with good data', {connection: 'StandAlone'}, 'promote'],
   ['connected to a Secondary', {connection: 'Connected', peerRole: 'Secondary', replication: 'Established'}, 'promote'],
   [

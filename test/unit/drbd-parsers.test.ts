@@ -6,7 +6,6 @@ import {readFileSync} from 'node:fs';
 import {test} from '@jest/globals';
 import fc from 'fast-check';
 import {EMPTY_PICTURE, foldEvent, parseEvents2, resourcesOf} from '../../src/drbd/events2.js';
-import {peerFromEnvironment} from '../../src/drbd/handler-env.js';
 import {judgePromotion} from '../../src/drbd/judge.js';
 import {parseProcDrbd} from '../../src/drbd/proc-drbd.js';
 import {DEFAULT_SETTINGS, noticeMs, parseShow, settingsOf} from '../../src/drbd/show.js';
@@ -162,15 +161,6 @@ test('show: settings in force, with and without the defaults', () => {
   assert.deepEqual(quoted, {'shared-secret': 'a;b} c', 'ping-timeout': '7'});
   assert.equal(noticeMs(DEFAULT_SETTINGS), 10_500);
   assert.equal(settingsOf(parseShow('resource r { net { allow-two-primaries; } }')).allowsTwoPrimaries, true);
-});
-
-test('the handler environment of 8.4 and 9', () => {
-  assert.equal(peerFromEnvironment({DRBD_PEER: 'n2', DRBD_PEERS: 'n2'}), 'n2');
-  assert.equal(peerFromEnvironment({DRBD_PEERS: 'n2'}), 'n2');
-  const nine = {DRBD_PEERS: 'n2 n3', DRBD_PEER_NODE_ID: '2', DRBD_NODE_ID_1: 'n2', DRBD_NODE_ID_2: 'n3'};
-  assert.equal(peerFromEnvironment(nine), 'n3');
-  assert.equal(peerFromEnvironment({DRBD_PEERS: 'n2 n3'}), undefined);
-  assert.equal(peerFromEnvironment({}), undefined);
 });
 
 test('any text: no parser throws, and a resource of nonsense is never fit to be promoted', () => {

@@ -134,7 +134,7 @@ async function explainRefusal(
   if (refusalIn(exit) !== 'no-good-data') return `cannot make ${resource} Primary: ${reasonOf(exit)}`;
   const sight = await options.tools.read(resource);
   const now = sight.found === 'up' ? judgePromotion(sight.state) : judged;
-  const wasGood = before.volumes.every((volume) => volume.disk === 'UpToDate' || volume.disk === 'Consistent');
+  const wasGood = before.volumes.every((volume) => volume.disk === 'UpToDate');
   if (now.verdict === 'refuse' && now.code === 'outdated' && wasGood)
     return `not promoting ${resource}: the other node is Primary (the fence-peer handler asked it), so the disk here is Outdated now. What to do: repair the replication link; DRBD then synchronises by itself`;
   if (now.verdict === 'refuse') return explainPromotion(resource, now);
