@@ -5,7 +5,8 @@
 
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
-import {copyFileSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {dirname} from 'node:path';
 import {afterEach, beforeEach, describe, jest, test} from '@jest/globals';
 import {parseGenerations} from '../../src/drbd/generation.js';
 import {type ResolveRequest, refusalToResolve} from '../../src/drbd/resolve-check.js';
@@ -254,6 +255,12 @@ describe('refused, with what to do, and nothing is touched', () => {
 
   test('nobody to ask', async () => says(await resolve(), 1, /hint: --yes/));
 
+  test('a journal that is half a file: something was begun, and nobody can tell what', async () => {
+    mkdirSync(dirname(journal()), {recursive: true});
+    writeFileSync(journal(), '{"resource": "da');
+    await says(await resolve('--yes'), 3, /the journal of an earlier run cannot be read/);
+    rmSync(journal());
+  });
   test('not a resource', async () => {
     const ended = await systole('resolve', 'nosuch', '--discard-node', 'n1');
     await says(ended, 1, /nosuch is not a resource of this node/);

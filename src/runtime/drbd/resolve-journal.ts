@@ -1,7 +1,7 @@
 // What `systole drbd resolve` has done so far, on disk before the next step begins: a run that was interrupted goes on from it. While
 // it is there, dopd tells the other node that this one throws its changes away.
 
-import {rmSync} from 'node:fs';
+import {existsSync, rmSync} from 'node:fs';
 import {dirname} from 'node:path';
 import type {BackupKind, Step} from '../../drbd/resolve-plan.js';
 import {type View, viewOf} from '../../drbd/view.js';
@@ -24,8 +24,9 @@ const STEPS: readonly Step[] = ['outdated', 'saved', 'around', 'released'];
 
 /** undefined: nothing is under way. `unreadable`: something is, but the file says not what. */
 export function readJournal(places: DrbdPlaces, resource: string): Journal | 'unreadable' | undefined {
-  const value = readJson(journalPath(places, resource));
-  if (value === undefined) return undefined;
+  const path = journalPath(places, resource);
+  if (!existsSync(path)) return undefined;
+  const value = readJson(path) ?? {};
   const item = value as Readonly<Record<string, unknown>>;
   const ours = viewOf(item['ours']);
   const {backup, node, startedMs, directory, done} = item;

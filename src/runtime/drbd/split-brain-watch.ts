@@ -15,6 +15,7 @@ import {type DrbdTools, reasonOf} from './tools.js';
 import {
   connectWishPath,
   type DrbdPlaces,
+  type KeptFinding,
   keepFinding,
   readFinding,
   readTimes,
@@ -34,6 +35,8 @@ const FRESH_MS = 120_000;
 const PATIENCE_MS = 30_000;
 const WISH_MS = 900_000;
 const CONNECT_MS = 20_000;
+/** A finding that did not change is written again at most this often: each time waits for the disk. */
+const KEEP_MS = 15_000;
 
 export interface WatchOptions {
   readonly tools: DrbdTools;
@@ -56,6 +59,8 @@ interface Known {
   split: View | undefined;
   foundKey: string;
   foundMs: number;
+  /** When the finding was last written (performance.now). */
+  findingKeptMs: number;
   keptMs: number;
 }
 
@@ -232,17 +237,29 @@ export class SplitBrainWatch {
     if (finding.kind === 'unknown' && isEarly) return;
     if (finding.kind === 'none' && known.foundKey === 'none') return;
     if (key !== known.foundKey) known.foundMs = Date.now();
+    const isDue = key !== known.foundKey || performance.now() - known.findingKeptMs > KEEP_MS;
     if (finding.kind === 'none') keepFinding(places, resource, undefined);
-    else {
+    else if (isDue) {
+      known.findingKeptMs = performance.now();
       const theirView = 'theirs' in finding ? finding.theirs : undefined;
       const kept = {sinceMs: known.foundMs, seenMs: Date.now(), kind: finding.kind, ours: finding.ours};
-      keepFinding(places, resource, {...kept, theirs: theirView});
+      this.#keepFinding(resource, {...kept, theirs: theirView});
     }
     if (key === known.foundKey) return;
     const wasSplit = known.foundKey.startsWith('split-brain');
     known.foundKey = key;
     if (finding.kind === 'none' && wasSplit) log('info', `${resource}: the split brain is over`);
     else if (finding.kind !== 'none') log(finding.kind === 'alone' ? 'WARN' : 'ERROR', logLine(finding));
+  }
+
+  /** A full disk must not keep it from being said. */
+  #keepFinding(resource: string, kept: KeptFinding): void {
+    const {places, log} = this.#options;
+    try {
+      keepFinding(places, resource, kept);
+    } catch (error) {
+      log('WARN', `${resource}: what was found cannot be kept over a reboot: ${String(error)}`);
+    }
   }
 
   /** `systole drbd resolve` here waits for the other node, whose connection stands alone. */
@@ -293,6 +310,7 @@ export class SplitBrainWatch {
       theirs: undefined,
       foundKey: '',
       foundMs: Date.now(),
+      findingKeptMs: Number.NEGATIVE_INFINITY,
       keptMs: 0,
     };
     this.#known.set(resource, known);

@@ -1,11 +1,12 @@
 // This node's view of a resource, read from DRBD's tools and from what the watch has noted. A tool that fails leaves its part of
 // the view empty; that is not knowing, and nothing is concluded from it.
 
-import {mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
 import {parseGenerations} from '../../drbd/generation.js';
 import type {Finding} from '../../drbd/split-brain.js';
 import {makeView, type Times, timesOf, type View, viewOf} from '../../drbd/view.js';
+import {writeDurably} from './durable.js';
 import type {DrbdTools} from './tools.js';
 
 const READ_MS = 10_000;
@@ -39,7 +40,7 @@ export async function viewHere(
   const exit = await tools.adm(['get-gi', resource], READ_MS);
   const generations = exit.code === 0 ? parseGenerations(exit.stdout) : [];
   const state = sight.found === 'up' ? sight.state : undefined;
-  const isDiscarding = readJson(journalPath(places, resource)) !== undefined;
+  const isDiscarding = existsSync(journalPath(places, resource));
   return {view: makeView({node, resource, wallMs: Date.now(), state, generations, times, isDiscarding})};
 }
 
@@ -68,10 +69,11 @@ export function readFinding(places: DrbdPlaces, resource: string): KeptFinding |
   return {kind, sinceMs, seenMs, ours, theirs: viewOf(item['theirs'])};
 }
 
+/** After a power cut it is what keeps the old copy from being promoted. */
 export function keepFinding(places: DrbdPlaces, resource: string, kept: KeptFinding | undefined): void {
   const path = findingPath(places, resource);
   if (kept === undefined) rmSync(path, {force: true});
-  else writeJson(path, kept);
+  else writeDurably(path, kept);
 }
 
 /** undefined: not there, or not JSON. */
