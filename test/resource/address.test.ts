@@ -96,10 +96,13 @@ if (!isRoot) process.stderr.write('service addresses: skipped, namespaces need r
     }
   });
 
-  test('the helper in Perl is clean, though it runs without strict and warnings', () => {
-    const {stderr} = spawnSync('perl', ['-Mstrict', '-Mwarnings', '-c', `${root}/resource.d/.lib/neighbour.pl`]);
-    assert.match(`${stderr}`, /^\S+ syntax OK\n$/);
-  });
+  test.each(['resource.d/.lib/neighbour.pl', 'bin/drbd-peer-outdater'])(
+    '%s, in Perl, is clean, though it runs without strict and warnings',
+    (file) => {
+      const {stderr} = spawnSync('perl', ['-Mstrict', '-Mwarnings', '-c', `${root}/${file}`]);
+      assert.match(`${stderr}`, /^\S+ syntax OK\n$/);
+    },
+  );
 
   test('announcements are repeated, and end with the address', async () => {
     const ear = await listen('10.9.0.9');

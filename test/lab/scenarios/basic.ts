@@ -2,7 +2,18 @@
 
 import assert from 'node:assert/strict';
 import {both, HARESOURCES} from '../cluster.js';
-import {askToMove, bringBack, deathWatch, during, type Run, ready, type Scenarios, seconds} from '../run.js';
+import {
+  askToMove,
+  bringBack,
+  deathWatch,
+  during,
+  log,
+  type Run,
+  ready,
+  type Scenarios,
+  seconds,
+  statusOf,
+} from '../run.js';
 import {until} from '../slow.js';
 
 export const scenarios: Scenarios = {
@@ -62,6 +73,36 @@ export const scenarios: Scenarios = {
       await bringBack(run, returning);
       assert.equal(await cluster.active(10_000), active, 'the group moved by itself');
       await run.note('return', before, 'nothing moved');
+    },
+  },
+
+  // The original starts the old copy: every row since the first power cut is gone.
+  'old-copy-alone': {
+    about: 'both lose their power one after the other, and the one that had the older data boots alone: it waits',
+    order: 35,
+    play: async (run) => {
+      const {cluster} = run;
+      const first = await ready(run);
+      const last = cluster.other(first);
+      await first.powerCut();
+      assert.equal(await cluster.active(120_000), last);
+      // Rows that only the last one has.
+      await run.serving((await run.written()) + 30, 90_000);
+      const before = await run.written();
+      await last.powerCut();
+      await bringBack(run, first, false);
+      const saysDead = async () => /node data-1-\d: is dead[^]*is not started here/.test(await log(first));
+      await until(saysDead, {timeoutMs: 90_000, everyMs: 500, what: () => 'it does not say why it waits'});
+      await during(20_000, async () => {
+        const seen = await cluster.see(first);
+        assert.ok(seen?.minor?.role === 'Secondary' && !seen.hasAddress, 'old data was promoted');
+      });
+      const [group] = (await statusOf(first)).groups;
+      assert.match(group?.reason ?? '', /Consistent here: the other node may have gone on writing/);
+      await bringBack(run, last, false);
+      await run.serving(before, 120_000);
+      await cluster.synchronised();
+      await run.note('old-copy-alone', before, 'waited for the newer one');
     },
   },
 
