@@ -21,17 +21,17 @@ export async function dopdPid({machine}: LabNode): Promise<string> {
   return (await machine.exec('pgrep -x dopd')).stdout.trim();
 }
 
-/** Debian's drbd-peer-outdater, as DRBD's fence-peer handler calls it. */
-export function debiansHelper(peer: string): string {
-  return `env DRBD_RESOURCE=r0 DRBD_PEER=${peer} ${libexec}/drbd-peer-outdater`;
+/** drbd-peer-outdater, Debian's or ours, as DRBD calls its fence-peer handler. */
+export function helper(peer: string, directory = libexec): string {
+  return `env DRBD_RESOURCE=r0 DRBD_PEER=${peer} ${directory}/drbd-peer-outdater`;
 }
 
 /** Runs a helper once dopd listens, and gives its exit code when dopd is ready for the next. */
-export async function outdate(node: LabNode, helper: string): Promise<number | undefined> {
+export async function outdate(node: LabNode, command: string): Promise<number | undefined> {
   await online('dopd', node);
   await listening(node);
   const pid = await dopdPid(node);
-  const {code} = await node.machine.exec(helper, {timeoutMs: 30_000});
+  const {code} = await node.machine.exec(command, {timeoutMs: 30_000});
   const isAnother = async () => !['', pid].includes(await dopdPid(node));
   const what = () => `dopd is not back (it was process ${pid})`;
   try {

@@ -4,9 +4,10 @@
 
 import assert from 'node:assert/strict';
 import {chmodSync, mkdirSync, writeFileSync} from 'node:fs';
+import {packageRoot} from '../../src/lab/host.js';
 import type {LabNode} from '../../src/lab/lab.js';
 import {type Kinds, libexec, logged, mixtures, online, packageTest, withClientsLab} from '../helpers/clients-lab.js';
-import {debiansHelper, dopdPid, outdate} from '../helpers/debian-dopd.js';
+import {dopdPid, helper, outdate} from '../helpers/debian-dopd.js';
 
 const rules = [`respawn hacluster ${libexec}/dopd`, 'apiauth dopd gid=haclient uid=hacluster'];
 
@@ -30,7 +31,7 @@ for (const [what, kinds] of mixtures) {
         [n1, n2],
         [n2, n1],
       ] as const) {
-        assert.equal(await outdate(asker, debiansHelper(asked.name)), 4, 'outdated');
+        assert.equal(await outdate(asker, helper(asked.name)), 4, 'outdated');
         const recorded = await asked.machine.run('cat /run/drbdadm.log');
         assert.equal(recorded, 'hacluster: drbdadm outdate r0\n');
       }
@@ -40,12 +41,13 @@ for (const [what, kinds] of mixtures) {
         [1, 20],
       ] as const) {
         await n2.machine.run(`echo ${exit} >/run/drbdadm.exit`);
-        assert.equal(await outdate(n1, debiansHelper('n2')), code, `drbdadm exits ${exit}`);
+        assert.equal(await outdate(n1, helper('n2')), code, `drbdadm exits ${exit}`);
       }
-      assert.equal(await outdate(n1, debiansHelper('nobody')), 5, 'a peer that is no node');
+      assert.equal(await outdate(n1, helper('n2', `${packageRoot}/bin`)), 20, 'our helper');
+      assert.equal(await outdate(n1, helper('nobody')), 5, 'a peer that is no node');
       await n2.powerCut();
       await logged(n1, /node n2: is dead/);
-      assert.equal(await outdate(n1, debiansHelper('n2')), 5, 'a dead peer');
+      assert.equal(await outdate(n1, helper('n2')), 5, 'a dead peer');
     }),
   );
 }
@@ -55,7 +57,7 @@ packageTest('dopd: the answer comes with one link of two', () =>
   withClientsLab({kinds: ['systole', 'systole'], haCf: rules, prepare: putStandIn, before}, async (lab, n1, n2) => {
     await online('dopd', n1, n2);
     await lab.cutLink('eth0');
-    assert.equal(await outdate(n1, debiansHelper('n2')), 4);
+    assert.equal(await outdate(n1, helper('n2')), 4);
   }),
 );
 
