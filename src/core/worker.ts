@@ -12,6 +12,11 @@ import {adoptDefinition, giveUp, measured, monitored, stopFailed} from './outcom
 import {isAnnouncer} from './sharing.js';
 import type {GroupState} from './state.js';
 
+/**
+ * Like the agents of addresses these, ours and Debian's, look first themselves, and starting what runs is a success: asking them
+ * for their status would lengthen every move by a script.
+ */
+const LOOK_THEMSELVES = ['drbddisk', 'Filesystem'];
 const ANNOUNCE_TRIES = 5;
 const ANNOUNCE_RETRY_MS = 1_000;
 
@@ -77,8 +82,8 @@ function isFinished(group: GroupState): boolean {
 
 function nextAction(draft: Draft, group: GroupState): ResourceAction {
   if (group.goal === 'run') {
-    // The agents of addresses look first themselves; asking them would lengthen every move by a script.
-    const looksItself = isAnnouncer(group.definition.resources[group.cursor]?.script);
+    const script = group.definition.resources[group.cursor]?.script;
+    const looksItself = isAnnouncer(script) || LOOK_THEMSELVES.includes(script ?? '');
     return group.isChecked || looksItself ? 'start' : 'status';
   }
   if (group.goal === 'announce') return 'start';
