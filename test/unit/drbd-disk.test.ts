@@ -45,7 +45,7 @@ describe('the agent', () => {
   });
 
   test('the ordinary start needs no Node; whatever is odd is judged', async () => {
-    drbd.put('node', `#!/bin/sh\necho "node $*" >>$SYSTOLE_DRBD/calls\nexec ${process.execPath} "$@"\n`);
+    drbd.put('node', '#!/bin/sh\necho "node $*" >>$SYSTOLE_DRBD/calls\nexit 1\n');
     chmodSync(`${drbd.dir}/node`, 0o755);
     mkdirSync(`${drbd.dir}/drbd`);
     const env = {...drbd.env, PATH: `${drbd.dir}:${drbd.env['PATH']}`, HA_VARLIBDIR: drbd.dir};
@@ -58,13 +58,13 @@ describe('the agent', () => {
     assert.equal(await isJudged({}), false);
     assert.equal(drbd.get('role'), 'Primary');
     assert.equal(await isJudged({conn: 'Connecting', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'}), false);
+    assert.equal(await isJudged({role: 'Primary'}), false, 'there is nothing to do');
     for (const odd of [
       {disk: 'Outdated'},
       {disk: 'Consistent'},
       {prole: 'Primary'},
       {conn: 'StandAlone', repl: 'Off', prole: 'Unknown'},
       {repl: 'SyncTarget'},
-      {role: 'Primary'},
       {up: 'no'},
     ])
       assert.equal(await isJudged(odd), true, JSON.stringify(odd));
