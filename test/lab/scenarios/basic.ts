@@ -91,7 +91,7 @@ export const scenarios: Scenarios = {
       const before = await run.written();
       await last.powerCut();
       await bringBack(run, first, false);
-      const saysDead = async () => /node data-1-\d: is dead[^]*is not started here/.test(await log(first));
+      const saysDead = async () => /node data-1-\d: is dead[\s\S]*is not started here/.test(await log(first));
       await until(saysDead, {timeoutMs: 90_000, everyMs: 500, what: () => 'it does not say why it waits'});
       await during(20_000, async () => {
         const seen = await cluster.see(first);
