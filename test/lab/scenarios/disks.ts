@@ -39,10 +39,12 @@ export const scenarios: Scenarios = {
       const active = await ready(run);
       const before = await run.written();
       const started = startsIn(await log(active));
-      await active.run('mariadb --defaults-file=/etc/my.cnf demo -e "CREATE TABLE filler (b LONGBLOB)"', 60_000);
+      await active.run('mariadb --defaults-file=/etc/my.cnf demo -e "CREATE TABLE filler (b VARCHAR(3000))"', 60_000);
       // All but nothing of the space; then rows until the server says that it is full.
       await active.run('dd if=/dev/zero of=/data/fill bs=64k 2>/dev/null; sync; df /data | grep -q 100%', 240_000);
-      const insert = `mariadb --defaults-file=/etc/my.cnf demo -e "INSERT INTO filler VALUES (REPEAT('x', 1000000))"`;
+      // Small rows: MariaDB 10.11 itself ends by an assertion when the space ends in the middle of a BLOB.
+      const rows = Array.from({length: 50}, () => `(REPEAT('x', 3000))`).join(',');
+      const insert = `mariadb --defaults-file=/etc/my.cnf demo -e "INSERT INTO filler VALUES ${rows}"`;
       const said = await until(
         async () => {
           const {code, stderr} = await active.exec(insert, 120_000);
