@@ -68,6 +68,11 @@ describe('the agent', () => {
       {up: 'no'},
     ])
       assert.equal(await isJudged(odd), true, JSON.stringify(odd));
+    drbd.put('on-primary', 'prole=Unknown conn=Connecting repl=Off');
+    assert.equal(await isJudged({prole: 'Primary'}), false, 'the kernel notices that it is gone');
+    drbd.put('show', 'resource data { net { allow-two-primaries; } }\n');
+    assert.equal(await isJudged({prole: 'Primary'}), true, 'the kernel would allow two');
+    assert.deepEqual(drbd.calls(), []);
     drbd.put('on-primary', 'exit 0');
     assert.equal(await isJudged({}), true, 'the kernel did nothing');
     drbd.lose('on-primary');
