@@ -70,6 +70,9 @@ describe('the agent', () => {
       assert.equal(await isJudged(odd), true, JSON.stringify(odd));
     drbd.put('on-primary', 'prole=Unknown conn=Connecting repl=Off');
     assert.equal(await isJudged({prole: 'Primary'}), false, 'the kernel notices that it is gone');
+    drbd.put('on-primary', '[ "$prole" != Primary ] || { prole=Unknown conn=Connecting repl=Off; save; exit 11; }');
+    assert.equal(await isJudged({prole: 'Primary'}), false, 'it gives up once, having noticed');
+    assert.deepEqual(drbd.calls(), ['primary data', 'primary data']);
     drbd.put('show', 'resource data { net { allow-two-primaries; } }\n');
     assert.equal(await isJudged({prole: 'Primary'}), true, 'the kernel would allow two');
     assert.deepEqual(drbd.calls(), []);
