@@ -13,10 +13,10 @@ import {isAnnouncer} from './sharing.js';
 import type {GroupState} from './state.js';
 
 /**
- * Like the agents of addresses these, ours and Debian's, look first themselves, and starting what runs is a success: asking them
- * for their status would lengthen every move by a script.
+ * Like the agents of addresses these look first themselves, and starting what runs is a success. What was last seen stopped is
+ * started by them at once: asking for their status would lengthen every move by a script.
  */
-const LOOK_THEMSELVES = ['drbddisk', 'Filesystem'];
+const LOOK_THEMSELVES = ['drbddisk', 'Filesystem', 'mysqld'];
 const ANNOUNCE_TRIES = 5;
 const ANNOUNCE_RETRY_MS = 1_000;
 
@@ -83,7 +83,8 @@ function isFinished(group: GroupState): boolean {
 function nextAction(draft: Draft, group: GroupState): ResourceAction {
   if (group.goal === 'run') {
     const script = group.definition.resources[group.cursor]?.script;
-    const looksItself = isAnnouncer(script) || LOOK_THEMSELVES.includes(script ?? '');
+    const wasStopped = group.resources[group.cursor] === 'stopped';
+    const looksItself = isAnnouncer(script) || (wasStopped && LOOK_THEMSELVES.includes(script ?? ''));
     return group.isChecked || looksItself ? 'start' : 'status';
   }
   if (group.goal === 'announce') return 'start';

@@ -162,14 +162,24 @@ for (const line of ['IPaddr::10.0.0.1 drbddisk::data Fs', 'IPaddr::10.0.0.1 IPad
 }
 
 test('the disk was had before its turn: the others are started in their order, and it only once; what looks itself is not asked first', () => {
-  const pair = serving({haresources: 'n1 IPaddr::10.0.0.1 drbddisk::data Filesystem::a::b mysqld'}, 'IPaddr::10.0.0.1');
+  const pair = serving(
+    {haresources: 'n1 IPaddr::10.0.0.1 drbddisk::data Filesystem::a::b mysqld App'},
+    'IPaddr::10.0.0.1',
+  );
   const n2 = pair.node('n2');
   const before = pair.trace.length;
   pair.node('n1').powerCut();
   n2.missed('n1');
   pair.until(() => n2.group('IPaddr::10.0.0.1').state === 'running', 2000);
   const asked = pair.trace.slice(before).flatMap((each) => /n2 RSC (\w+ \w+)/.exec(each)?.[1] ?? []);
-  assert.deepEqual(asked, ['drbddisk start', 'IPaddr start', 'Filesystem start', 'mysqld status', 'mysqld start']);
+  assert.deepEqual(asked, [
+    'drbddisk start',
+    'IPaddr start',
+    'Filesystem start',
+    'mysqld start',
+    'App status',
+    'App start',
+  ]);
 });
 
 test('what comes before the disk and is no address keeps its place', () => {
