@@ -62,12 +62,13 @@ describe('the agent', () => {
     for (const odd of [
       {disk: 'Outdated'},
       {disk: 'Consistent'},
-      {prole: 'Primary'},
       {conn: 'StandAlone', repl: 'Off', prole: 'Unknown'},
       {repl: 'SyncTarget'},
       {up: 'no'},
     ])
       assert.equal(await isJudged(odd), true, JSON.stringify(odd));
+    assert.equal(await isJudged({prole: 'Primary'}), false, 'it lives');
+    assert.deepEqual(drbd.calls(), ['primary data']);
     drbd.put('on-primary', 'prole=Unknown conn=Connecting repl=Off');
     assert.equal(await isJudged({prole: 'Primary'}), false, 'the kernel notices that it is gone');
     drbd.put('on-primary', '[ "$prole" != Primary ] || { prole=Unknown conn=Connecting repl=Off; save; exit 11; }');
