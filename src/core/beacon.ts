@@ -6,7 +6,7 @@
 import {fieldOf, type Message, parseDecimal} from '../model/message.js';
 import {barOf} from './disks.js';
 import type {Draft} from './draft.js';
-import {isGranted, ownsGroup} from './draft.js';
+import {isGranted, onlyAsksDisk, ownsGroup} from './draft.js';
 import {hash, wordOf} from './peer-groups.js';
 import type {GroupState, Peer, PeerGroup} from './state.js';
 
@@ -77,7 +77,7 @@ const LETTERS = {unknown: 'u', starting: 's', running: 'r', stopping: 'p', block
 
 function letterOf(group: GroupState, isBarred: boolean): string {
   // Not known to be ours: the peer must neither start it nor yield it.
-  if (group.state === 'running' && group.isPartial) return 'u';
+  if ((group.state === 'running' && group.isPartial) || onlyAsksDisk(group)) return 'u';
   if (group.state !== 'stopped' && group.state !== 'failed') return LETTERS[group.state];
   if (group.intends) return 'i';
   if (isGranted(group)) return 'g';

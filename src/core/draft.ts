@@ -40,6 +40,16 @@ export function ownsGroup(group: GroupState): boolean {
   return group.state !== 'stopped' && group.state !== 'failed';
 }
 
+/**
+ * So far only the disk of a group is asked whether it can be had; nothing else was started. The disk itself allows one owner, so
+ * this is no claim to what the peer runs. Yet the disk may be had at any moment: until then something of it may run here.
+ */
+export function onlyAsksDisk(group: GroupState): boolean {
+  const {ahead} = group;
+  if (group.goal !== 'run' || ahead === undefined || ahead.isDone) return false;
+  return group.resources.every((each, index) => index === ahead.index || each === 'stopped');
+}
+
 /** Given to the peer, which may start it. */
 export function isGranted(group: GroupState): boolean {
   return group.granted !== undefined && !group.granted.isWithdrawn;

@@ -6,7 +6,17 @@
 import {BARRED_FAILS} from './beacon.js';
 import {classicPlacement, classicRelease} from './classic.js';
 import {barOf, sayBar} from './disks.js';
-import {type Draft, followsClassicRules, isAlive, isGranted, isHome, isNice, ownsGroup, say} from './draft.js';
+import {
+  type Draft,
+  followsClassicRules,
+  isAlive,
+  isGranted,
+  isHome,
+  isNice,
+  onlyAsksDisk,
+  ownsGroup,
+  say,
+} from './draft.js';
 import {setGoal} from './goals.js';
 import {isClaimSeen, nextClaim, OWNING, theirsOf, wordOf} from './peer-groups.js';
 import {inScope} from './scope.js';
@@ -61,6 +71,11 @@ function yields(draft: Draft, group: GroupState): boolean {
   if (peer === undefined || theirs === undefined || !'srb'.includes(theirs.state)) {
     group.isConflicting = false;
     return false;
+  }
+  if (onlyAsksDisk(group)) {
+    const text = `Resource group ${group.definition.key} runs on ${peer.name}, which is heard again: its start here, which only asked for its disk, is given up`;
+    say(draft, 'WARN', 'OWNER_IS_BACK', text, {group: group.definition.key});
+    return true;
   }
   const isOlder = group.claim > theirs.claim || (group.claim === theirs.claim && isPreferred(draft, group, theirs));
   const isMine = isOlder && !group.isPartial;
