@@ -45,10 +45,16 @@ is_number() {
   case $1 in '' | *[!0-9]*) return 1 ;; esac
 }
 
-# Agents that have nothing real to look at remember their start in a file under /run, which a reboot empties.
+# Agents that have nothing real to look at remember their start in a file under /run, which a reboot empties. Sets state to its
+# name, without starting a process.
 state_file() {
-  state_name=$(printf '%s' "$me $*" | tr -c 'A-Za-z0-9._-' _)
-  printf '%s/%.200s' "$run_dir" "$state_name"
+  state_rest="$me $*" state=''
+  while [ -n "$state_rest" ] && [ ${#state} -lt 200 ]; do
+    state_next=${state_rest#?}
+    case ${state_rest%"$state_next"} in [A-Za-z0-9._-]) state=$state${state_rest%"$state_next"} ;; *) state=${state}_ ;; esac
+    state_rest=$state_next
+  done
+  state=$run_dir/$state
 }
 remember() {
   mkdir -p "$run_dir" || fail 1 "cannot create $run_dir"

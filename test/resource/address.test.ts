@@ -104,11 +104,13 @@ if (!isRoot) process.stderr.write('service addresses: skipped, namespaces need r
     },
   );
 
-  test('announcements are repeated, and end with the address', async () => {
+  test.each(['IPaddr', 'IPaddr2'])('announcements are repeated, and end with the address (%s)', async (agent) => {
+    // Another address of the interface, and the same one on another interface, are not it.
+    here.sh('ip addr add 10.9.0.8/24 dev v0; ip link set lo up; ip addr add 10.9.0.9/32 dev lo');
     const ear = await listen('10.9.0.9');
-    await call('start', '10.9.0.9');
+    assert.equal((await call('start', '10.9.0.9', {agent})).code, 0);
     await ear.until(6); // Two pairs at once, a third 50 ms later.
-    assert.equal((await call('stop', '10.9.0.9')).code, 0);
+    assert.equal((await call('stop', '10.9.0.9', {agent})).code, 0);
     const atStop = ear.heard();
     // The next repeats would come 150 and 450 ms after the third pair.
     await new Promise((resolve) => setTimeout(resolve, 600));

@@ -173,6 +173,54 @@ END`);
     }
   });
 
+  test('what my.cnf says now does not mislead status and stop of the server that was started', async () => {
+    await call('start');
+    const server = pid();
+    box.sh(
+      `sed -i 's|^datadir=.*|datadir=${dir}/elsewhere|; s|^socket=.*|socket=${dir}/other.sock|; /^pid-file/d' ${dir}/my.cnf`,
+    );
+    assert.match((await call('status')).stdout, new RegExp(`^running \\(process ${server} answers`));
+    assert.equal((await call('stop')).code, 0);
+    assert.equal(startTimeOf(server), undefined);
+    assert.match((await call('status')).stdout, /^not running/);
+    config();
+  });
+
+  test('a socket left by a server that was killed is not taken for the new one', async () => {
+    await call('start');
+    const server = pid();
+    process.kill(server, 'SIGKILL');
+    const again = await call('start');
+    assert.equal(again.code, 0, again.stderr);
+    assert.notEqual(pid(), server);
+    assert.equal(query('SELECT 1'), '1');
+  });
+
+  test('my_print_defaults, which is asked in its place, says what the server says', () => {
+    box.sh(`cat >${dir}/odd.cnf <<'END'
+[client]
+socket=/wrong
+[mysqld]
+!includedir ${dir}/more
+datadir = "${dir}/with blank"
+init_connect = 'SET @a = "b -- c"'
+[mariadb-10.11]
+port=3310
+[mysqld_one]
+port=3311
+[mysqldump]
+user=wrong
+END
+      mkdir -p ${dir}/more; printf '[server]\npid-file=x.pid # why\n' >${dir}/more/a.cnf`);
+    for (const suffix of ['', '--defaults-group-suffix=_one']) {
+      const words = `--defaults-file=${dir}/odd.cnf ${suffix}`;
+      const [, said = ''] = box.sh(`mariadbd ${words} --print-defaults`).trimEnd().split('\n');
+      const small = box.sh(`my_print_defaults ${words} --mysqld`).trimEnd().split('\n').join(' ');
+      assert.match(small, /--datadir=.*with blank.*--port=331[01]/);
+      assert.equal(small, said.trimEnd());
+    }
+  });
+
   test('an instance by name and directory, and a missing data directory', async () => {
     const instance = [`33079@${dir}/data`];
     assert.equal((await call('start', {}, instance)).code, 0);
