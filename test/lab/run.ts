@@ -183,6 +183,19 @@ export async function ready(run: Run): Promise<Guest> {
   return active;
 }
 
+/** The same, with the group on a node whose daemon is of this kind, if there is one. */
+export async function readyOn(run: Run, kind: Kind): Promise<Guest> {
+  const {cluster} = run;
+  const active = await ready(run);
+  const target = cluster.other(active);
+  if (cluster.kindOf(active) === kind || cluster.kindOf(target) !== kind) return active;
+  await askToMove(run, active, 'hb_standby all');
+  const hasMoved = async () => (await cluster.active(60_000)) === target;
+  await until(hasMoved, {timeoutMs: 120_000, everyMs: 500, what: () => `the group does not move to ${target.name}`});
+  await run.serving(await run.written(), 90_000);
+  return ready(run);
+}
+
 /** Everything the daemon of a guest has logged since its disks were made. */
 export async function log(guest: Guest): Promise<string> {
   if (!guest.isOn) return guest.readOff('/var/log/ha-log');

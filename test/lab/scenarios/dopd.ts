@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import type {Settings} from '../cluster.js';
 import {CutJudge, type Load, plan, summary} from '../cuts.js';
 import type {Guest} from '../guest.js';
-import {bringBack, type Run, ready, type Scenarios, seconds, withSettings} from '../run.js';
+import {bringBack, type Run, ready, readyOn, type Scenarios, seconds, withSettings} from '../run.js';
 import {until} from '../slow.js';
 
 /** As docs/drbd.md recommends them. */
@@ -72,6 +72,7 @@ export const scenarios: Scenarios = {
   'dead-standby': {
     about: 'the standby loses power: its disk is booked as Outdated, and rows go on',
     order: 250,
+    kinds: ['systole', 'mixed'],
     play: (run) => withSettings(run, FAST, () => deadStandby(run)),
   },
 
@@ -79,6 +80,7 @@ export const scenarios: Scenarios = {
     about:
       'the Primary loses power: the promotion asks once, is answered 5 at once, and books the old Primary as Outdated',
     order: 260,
+    kinds: ['systole', 'mixed'],
     play: (run) => withSettings(run, FAST, () => deadPrimary(run)),
   },
 };
@@ -108,18 +110,8 @@ async function cutAgain(run: Run, active: Guest, count: number, name: string, is
 
 /** A node that runs the original believes its own helper, whose 5 ("no dopd here at this moment") is none of ours. */
 async function cutBothRoles(run: Run): Promise<void> {
-  const {cluster} = run;
   for (const kind of ['systole', 'real'] as const) {
-    let active = await ready(run);
-    if (cluster.kindOf(active) !== kind) {
-      const target = cluster.other(active);
-      await cluster.command(active, 'hb_standby all');
-      const hasMoved = async () => (await cluster.active(60_000)) === target;
-      await until(hasMoved, {timeoutMs: 120_000, everyMs: 500, what: () => 'the group does not move'});
-      active = target;
-      await run.serving(await run.written(), 90_000);
-      await cluster.synchronised();
-    }
+    const active = await readyOn(run, kind);
     const judge = await cutAgain(run, active, PEER_COUNT, `cuts by ${kind}`, kind === 'systole');
     const untrue = judge.results.filter(({answer, untrue}) => untrue !== undefined && (answer === 3 || answer === 4));
     assert.equal(untrue.length, 0, `an untrue answer: ${untrue[0]?.untrue}`);
