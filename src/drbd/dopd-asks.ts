@@ -19,6 +19,8 @@ export const ANSWER_LIMIT_MS = 55_000;
 const RESEND_MS = 2000;
 const STATUS_MS = 500;
 const WAITING_MAX = 64;
+/** The handler asks that soon after its call, or another call preceded it. */
+const HANDLER_STARTS_MS = 10_000;
 
 type EventOf<T extends DopdEvent['type']> = Extract<DopdEvent, {type: T}>;
 
@@ -40,12 +42,15 @@ export function helperAsked(state: DopdState, event: EventOf<'helper-asked'>, no
   if (same) return keep(replace(state, same, {...same, clients: [...same.clients, client]}));
   if (state.asks.length >= WAITING_MAX) return refuse('too many requests are waiting');
   const serial = state.serial + 1;
+  const call = own(state.calls, resource);
+  const isOfCall = call?.peer === peer && nowMs - call.atMs <= HANDLER_STARTS_MS;
   const ask: Ask = {
     peer,
     resource,
     clients: [client],
     id: `${state.session}-${serial}`,
     startedMs: nowMs,
+    lostMs: isOfCall ? call.atMs : nowMs,
     nextSendMs: nowMs + RESEND_MS,
     nextStatusMs: nowMs + STATUS_MS,
     believeAfterMs: undefined,
@@ -61,14 +66,19 @@ export function helperAsked(state: DopdState, event: EventOf<'helper-asked'>, no
 }
 
 /** The helper takes a while to start; the peer can begin meanwhile. Whatever it answers to this is not used. */
-export function helperCalled(state: DopdState, event: EventOf<'helper-called'>): DopdStep {
+export function helperCalled(state: DopdState, event: EventOf<'helper-called'>, nowMs: number): DopdStep {
   const peer = event.peer.toLowerCase();
   const {resource} = event;
   if (peer === state.node || !isResourceName(resource)) return keep(state);
   if (state.asks.some((ask) => ask.peer === peer && ask.resource === resource)) return keep(state);
   const serial = state.serial + 1;
   const text = `DRBD calls its fence-peer handler for ${resource}: ${peer} may begin to outdate`;
-  return keep({...state, serial}, line('info', text), request({peer, resource, id: `${state.session}-${serial}`}));
+  const calls = {...state.calls, [resource]: {peer, atMs: nowMs}};
+  return keep(
+    {...state, serial, calls},
+    line('info', text),
+    request({peer, resource, id: `${state.session}-${serial}`}),
+  );
 }
 
 /** The kernel takes no notice of an answer once the link has come and gone; the next loss is a new request. */
@@ -79,7 +89,8 @@ export function linkReturned(state: DopdState, resource: string): DopdStep {
     const fields = {t: 'cancel_outdate', dop_res: resource, dop_id: id, dest: peer};
     return {type: 'send', message: messageOf(fields)};
   });
-  return {state: ended.state, effects: [...ended.effects, ...cancels]};
+  const {[resource]: _over, ...calls} = ended.state.calls;
+  return {state: {...ended.state, calls}, effects: [...ended.effects, ...cancels]};
 }
 
 export function helperLeft(state: DopdState, client: number): DopdStep {
@@ -142,7 +153,7 @@ export function peerAnswered(state: DopdState, from: string, message: Message, n
   const id = fieldOf(message, 'dop_id');
   if (id !== undefined && id !== ask.id) return keep(state);
   const isSeen = id !== undefined && fieldOf(message, 'dop_seen') === '1';
-  const believeAfterMs = ask.believeAfterMs ?? ask.startedMs + state.noticeMs;
+  const believeAfterMs = ask.believeAfterMs ?? ask.lostMs + state.noticeMs;
   if (value === 4 && !isSeen && nowMs < believeAfterMs) {
     const text = `${from} says that ${resource} is outdated, but its dopd does not look: asking again in ${Math.round(believeAfterMs - nowMs)} ms`;
     const patient = {...ask, believeAfterMs, nextSendMs: believeAfterMs};

@@ -12,6 +12,8 @@ export interface Ask {
   /** Comes back with the answer of a dopd of our kind, so that an answer that was late cannot pass for this one's. */
   readonly id: string;
   readonly startedMs: number;
+  /** When the loss of the link was known here: the peer's DRBD notices it within a time that begins no later. */
+  readonly lostMs: number;
   readonly nextSendMs: number;
   readonly nextStatusMs: number;
   /** An unproven 4 arrived; after this moment the peer is asked again and then believed. */
@@ -37,6 +39,8 @@ export interface DopdState {
   readonly asks: readonly Ask[];
   /** By resource. */
   readonly runs: Readonly<Record<string, readonly Asker[]>>;
+  /** By resource: the last call of the kernel's handler for a link that has not come back since. */
+  readonly calls: Readonly<Record<string, {readonly peer: string; readonly atMs: number}>>;
   /** How long DRBD takes to notice a lost link. */
   readonly noticeMs: number;
   /** By resource: does `fencing resource-and-stonith` freeze its writes until a helper has an answer? Absent: not known yet. */

@@ -33,7 +33,7 @@ const ID_BYTES_MAX = 64;
 const ASKERS_MAX = 64;
 
 export function startDopd(node: string, noticeMs: number, session: string): DopdState {
-  return {node: node.toLowerCase(), session, serial: 0, asks: [], runs: {}, noticeMs, freezes: {}};
+  return {node: node.toLowerCase(), session, serial: 0, asks: [], runs: {}, calls: {}, noticeMs, freezes: {}};
 }
 
 export function stepDopd(state: DopdState, event: DopdEvent, nowMs: number): DopdStep {
@@ -43,7 +43,7 @@ export function stepDopd(state: DopdState, event: DopdEvent, nowMs: number): Dop
     case 'helper-left':
       return helperLeft(state, event.client);
     case 'helper-called':
-      return helperCalled(state, event);
+      return helperCalled(state, event, nowMs);
     case 'link-returned':
       return linkReturned(state, event.resource);
     case 'node-seen':

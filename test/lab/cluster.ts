@@ -37,7 +37,7 @@ resource data {
   protocol C;
   disk { fencing ${fencing}; on-io-error detach; resync-rate 60M; }
   net { ${net} }
-  handlers { fence-peer "${outdater} -t ${10 * SLOW}"; }
+  handlers { fence-peer "${outdater} -t ${12 * SLOW}"; }
   on data-1-1 { device /dev/drbd0; disk /dev/lab-lower; address 10.0.10.7:7788; meta-disk internal; }
   on data-1-2 { device /dev/drbd0; disk /dev/lab-lower; address 10.0.10.8:7788; meta-disk internal; }
 }

@@ -222,6 +222,27 @@ describe('asking', () => {
     assert.deepEqual(core.answer(6, {}), ['answer 2 6']);
   });
 
+  test('that time begins with the call of the handler, which takes a while to start; not with a call before the link came back', () => {
+    const core = new Core();
+    const called: DopdEvent = {type: 'helper-called', peer: 'n2', resource: 'data'};
+    core.on(called);
+    core.nowMs += 900;
+    core.ask(1);
+    assert.deepEqual(core.answer(4, {}), []);
+    assert.ok(core.until(1000 + NOTICE_MS).includes('start_outdate n2 data'));
+    assert.deepEqual(core.answer(4, {}), ['answer 1 4']);
+    core.on(called);
+    core.on({type: 'link-returned', resource: 'data'});
+    core.nowMs += 900;
+    core.ask(2);
+    const askedMs = core.nowMs;
+    core.answer(4, {});
+    core.until(askedMs + NOTICE_MS - 10);
+    assert.deepEqual(core.answer(4, {}), []);
+    core.until(askedMs + NOTICE_MS);
+    assert.deepEqual(core.answer(4, {}), ['answer 2 4']);
+  });
+
   test('the second question is asked even if the helper gave up', () => {
     const core = new Core();
     core.ask(1);
