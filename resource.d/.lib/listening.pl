@@ -4,18 +4,23 @@
 # starts a `sleep` for every look takes half of a small processor from the server that it waits for. The kernel's table
 # is read, for a connection that says nothing would stand in the server's error log; and the file of a socket may
 # be left from a server that was killed. Plain Perl without modules, as in neighbour.pl.
-# Exit: 0 it listens; 1 the process has ended; 2 neither within SECONDS.
+# Prints the whole seconds that it waited. Exit: 0 it listens; 1 the process has ended; 2 neither within SECONDS.
 
 my ($path, $pid, $seconds) = @ARGV;
 my $waited = 0;
 while ($waited < $seconds) {
-  exit 0 if listens();
-  exit 1 if has_ended();
+  finish(0) if listens();
+  finish(1) if has_ended();
   my $pause = $waited < 5 ? 0.02 : 0.2;
   select(undef, undef, undef, $pause);
   $waited += $pause;
 }
-exit 2;
+finish(2);
+
+sub finish {
+  print int($waited), "\n";
+  exit $_[0];
+}
 
 sub listens {
   # Without the table only an attempt can tell.

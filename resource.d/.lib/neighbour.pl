@@ -82,7 +82,7 @@ sub is_here {
   return $six ? is_here_six() : is_here_four();
 }
 
-# SIOCGIFCONF (0x8912): every IPv4 address as struct ifreq, under its label, or under the interface's name if it has none.
+# SIOCGIFCONF (0x8912): every IPv4 address as struct ifreq, under its label, which begins with the interface's name, or is that name.
 sub is_here_four {
   my $size = length(pack 'P', $ip) == 8 ? 40 : 32;
   for my $room (64, 4096) {
@@ -94,7 +94,8 @@ sub is_here_four {
     next if $used > $size * ($room - 1) && $room == 64;
     for (my $at = 0; $at + $size <= $used; $at += $size) {
       my ($label, $family, $found) = unpack('Z16 S x2 a4', substr($entries, $at, $size));
-      return 1 if $family == 2 && $found eq $ip && ($label eq $interface || index($label, "$interface:") == 0);
+      next if $family != 2 || $found ne $ip || index($label, $interface) != 0;
+      return 1 if $label eq $interface || !-e "/sys/class/net/$label";
     }
     return 0;
   }

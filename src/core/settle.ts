@@ -18,7 +18,7 @@ import {settleSharing} from './sharing.js';
 import {settleStandby} from './standby.js';
 import {becomeStable} from './start.js';
 import type {ManagerState} from './state.js';
-import {advanceAll} from './worker.js';
+import {advanceAll, askDisksFirst} from './worker.js';
 
 const ROUNDS_MAX = 12;
 const LEASE_MIN_MS = 5_000;
@@ -43,6 +43,7 @@ export function settle(draft: Draft): void {
     settleLeaving(draft);
     placeGroups(draft);
     settleSharing(draft);
+    askDisksFirst(draft);
     updateBeacon(draft);
     rememberGroups(draft);
     advanceAll(draft);

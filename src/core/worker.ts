@@ -20,6 +20,25 @@ const LOOK_THEMSELVES = ['drbddisk', 'Filesystem', 'mysqld'];
 const ANNOUNCE_TRIES = 5;
 const ANNOUNCE_RETRY_MS = 1_000;
 
+/**
+ * The peer was declared dead, yet its disk looks Primary: perhaps only the heartbeats are lost. Whether the disk can be had is
+ * asked before the addresses, so that none is held twice meanwhile. Chosen before the beacon, so that it never says more.
+ */
+export function askDisksFirst(draft: Draft): void {
+  for (const group of draft.state.groups)
+    if (group.goal === 'run' && group.job === undefined) askDiskFirst(draft, group);
+}
+
+function askDiskFirst(draft: Draft, group: GroupState): void {
+  if (group.cursor !== 0 || group.ahead !== undefined) return;
+  const {resources} = group.definition;
+  const index = resources.findIndex((each) => !isAnnouncer(each.script));
+  const disk = resources[index];
+  if (disk === undefined || !looksTaken(draft.state, disk)) return;
+  group.ahead = {index, isDone: false};
+  group.cursor = index;
+}
+
 /** Runs the next script of every group that has something to do. */
 export function advanceAll(draft: Draft): void {
   for (const group of draft.state.groups) advance(draft, group);
@@ -33,7 +52,6 @@ function advance(draft: Draft, group: GroupState): void {
   }
   if (group.goal === 'measure' && isPredecessorLeft(draft, group)) return;
   if (group.goal === 'announce') skipSilent(group);
-  if (group.goal === 'run') diskFirst(draft, group);
   if (isFinished(group)) return finish(draft, group);
   runScript(draft, group, nextAction(draft, group));
 }
@@ -43,20 +61,6 @@ function isPredecessorLeft(draft: Draft, group: GroupState): boolean {
   const words = group.definition.resources.map((each) => each.word);
   const shares = (other: GroupState) => other.definition.resources.some((each) => words.includes(each.word));
   return draft.state.groups.some((other) => other.isRemoved && ownsGroup(other) && other !== group && shares(other));
-}
-
-/**
- * The peer was declared dead, yet its disk looks Primary: perhaps only the heartbeats are lost. Whether the disk can be had is
- * asked before the addresses, so that none is held twice meanwhile.
- */
-function diskFirst(draft: Draft, group: GroupState): void {
-  if (group.cursor !== 0 || group.ahead !== undefined) return;
-  const {resources} = group.definition;
-  const index = resources.findIndex((each) => !isAnnouncer(each.script));
-  const disk = resources[index];
-  if (index < 1 || disk === undefined || !looksTaken(draft.state, disk)) return;
-  group.ahead = {index, isDone: false};
-  group.cursor = index;
 }
 
 /** To the next one to be started. */

@@ -314,7 +314,11 @@ export class Member {
     const others = () => (this.pair.isCut ? [] : this.pair.alive().filter((each) => each !== this));
     if (message.type === 'set-beacon') {
       this.beacon = message.values;
-      for (const other of others()) this.pair.after(1, () => this.#isUp && other.#deliver(this, other.#status(this)));
+      // As it was when it was sent: one that a newer one follows at once arrives all the same.
+      for (const other of others()) {
+        const status = other.#status(this);
+        this.pair.after(1, () => this.#isUp && other.#deliver(this, status));
+      }
     }
     if (message.type === 'send') {
       const text = message.message.fields.map((each) => `${each.name}=${each.value}`).join(' ');

@@ -117,6 +117,13 @@ if (!isRoot) process.stderr.write('service addresses: skipped, namespaces need r
     assert.equal(ear.heard(), atStop);
   });
 
+  test('an address under any label of its interface is announced again and again', async () => {
+    here.sh('ip addr add 10.9.0.9/24 dev v0 label v0-vip');
+    const ear = await listen('10.9.0.9');
+    assert.equal((await call('start', '10.9.0.9')).code, 0);
+    await ear.until(6);
+  });
+
   test.each([
     ['10.9.0.2/24/v0', 'IPaddr'],
     ['2001:db8::2/64/v0', 'IPv6addr'],

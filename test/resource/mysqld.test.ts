@@ -186,6 +186,30 @@ END`);
     config();
   });
 
+  test('start means the same server as status and stop, whatever my.cnf says now', async () => {
+    await call('start');
+    const server = pid();
+    box.sh(`sed -i 's|^datadir=.*|datadir=${dir}/elsewhere|' ${dir}/my.cnf`);
+    const again = await call('start');
+    assert.equal(again.code, 0, again.stderr);
+    assert.match(again.stderr, new RegExp(`process ${server} already serves ${dir}/data`));
+    assert.equal((await call('stop')).code, 0);
+    assert.equal(startTimeOf(server), undefined);
+    config();
+  });
+
+  test('two arguments whose names share a record do not share a server', async () => {
+    box.sh(`mkdir ${dir}/c; cp ${dir}/my.cnf ${dir}/c_my.cnf
+      sed 's|${dir}/data|${dir}/none|' ${dir}/my.cnf >${dir}/c/my.cnf`);
+    const served = [`${dir}/c_my.cnf`];
+    assert.equal((await call('start', {}, served)).code, 0);
+    const other = [`${dir}/c/my.cnf`];
+    assert.match((await call('status', {}, other)).stdout, /^not running/);
+    assert.equal((await call('stop', {}, other)).code, 0);
+    assert.match((await call('status', {}, served)).stdout, /^running/);
+    assert.equal((await call('stop', {}, served)).code, 0);
+  });
+
   test('a socket left by a server that was killed is not taken for the new one', async () => {
     await call('start');
     const server = pid();

@@ -161,21 +161,45 @@ for (const line of ['IPaddr::10.0.0.1 drbddisk::data Fs', 'IPaddr::10.0.0.1 IPad
   });
 }
 
-test('the heartbeats return while the disk is still being asked: the owner goes on, and nothing moves', () => {
-  const pair = serving({haresources: 'n1 IPaddr::10.0.0.1 drbddisk::data Fs'}, 'IPaddr::10.0.0.1');
-  const n2 = pair.node('n2');
-  n2.scripts.set('drbddisk start', {ms: 7000, code: 1});
-  pair.cut();
-  pair.run(3000);
-  assert.equal(count(pair, 'n2 RSC drbddisk start'), 1);
-  pair.heal();
-  pair.run(60_000);
-  assert.deepEqual(pair.runners('IPaddr::10.0.0.1'), ['n1']);
-  assert.equal(count(pair, 'n1 RSC drbddisk stop'), 0);
-  assert.equal(count(pair, 'Both machines own'), 0);
-  assert.equal(count(pair, 'n2 WARN Resource group IPaddr::10.0.0.1 runs on n1, which is heard again'), 1);
-  assert.equal(n2.group('IPaddr::10.0.0.1').owner, 'n1');
-});
+for (const [home, line] of [
+  ['n1', 'IPaddr::10.0.0.1 drbddisk::data Fs'],
+  ['n2', 'IPaddr::10.0.0.1 drbddisk::data Fs'],
+  ['n1', 'drbddisk::data Fs IPaddr::10.0.0.1'],
+]) {
+  const key = line?.split(' ')[0] ?? '';
+  const start = () => {
+    const pair = serving({haresources: `${home} ${line}`}, key);
+    pair.node('n2').scripts.set('drbddisk start', {ms: 7000, code: 1});
+    return pair;
+  };
+  const judge = (pair: Pair) => {
+    assert.deepEqual(pair.runners(key), ['n1']);
+    assert.equal(count(pair, 'n1 RSC drbddisk stop'), 0);
+    assert.equal(count(pair, 'Both machines own'), 0);
+    assert.equal(pair.node('n2').group(key).owner, 'n1');
+  };
+
+  test(`the heartbeats return while the disk is still being asked: the owner goes on, and nothing moves (${home} ${line})`, () => {
+    const pair = start();
+    pair.cut();
+    pair.run(3000);
+    assert.equal(count(pair, 'n2 RSC drbddisk start'), 1);
+    pair.heal();
+    pair.run(60_000);
+    judge(pair);
+    assert.equal(count(pair, `n2 WARN Resource group ${key} runs on n1, which is heard again`), 1);
+  });
+
+  test(`only the standby misses the other: what it says while it asks its disk stops nobody (${home} ${line})`, () => {
+    const pair = start();
+    pair.node('n2').missed('n1');
+    pair.run(3000);
+    assert.equal(count(pair, 'n2 RSC drbddisk start'), 1);
+    pair.heal();
+    pair.run(60_000);
+    judge(pair);
+  });
+}
 
 test('the heartbeats return when the disk has been had: the newer claim holds, as for every group that is started', () => {
   const pair = serving({haresources: 'n1 IPaddr::10.0.0.1 drbddisk::data Fs'}, 'IPaddr::10.0.0.1');
