@@ -9,9 +9,7 @@ module.exports = function launch(name) {
     process.exit(5);
   }
   var file = `${__dirname}/../dist/bundle/${fileOf(name)}.cjs`;
-  // oclif's program is the only one that is not in one file.
-  if (name === 'systole') import('../dist/src/commands/systole.js').catch((error) => fail(name, error));
-  else if (!require('node:fs').existsSync(file)) fail(name, {code: 'ERR_MODULE_NOT_FOUND'});
+  if (!require('node:fs').existsSync(file)) fail(name, {code: 'ERR_MODULE_NOT_FOUND'});
   else require(file);
 };
 

@@ -15,8 +15,7 @@ process.exit(result.status ?? 1);
 
 async function bundle() {
   const commands = readdirSync(`${root}/src/commands`)
-    // The systole program is oclif's, which loads its commands as files.
-    .filter((name) => name.endsWith('.ts') && name !== 'systole.ts')
+    .filter((name) => name.endsWith('.ts'))
     .map((name) => `commands/${basename(name, '.ts')}.js`);
   const entries = [...commands, 'runtime/manager-process.js', 'runtime/messaging-process.js'];
   await build({
