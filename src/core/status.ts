@@ -5,7 +5,7 @@ import type {ClusterStatus, GroupStateWord, GroupStatus, ResourceStatus} from '.
 import type {DiskFacts} from '../model/disk.js';
 import {BARRED_FAILS} from './beacon.js';
 import {disksOf} from './disks.js';
-import {currentHold, type Draft, isAlive, isQuiet, ownsGroup} from './draft.js';
+import {currentHold, type Draft, isAlive, isGranted, isQuiet, ownsGroup} from './draft.js';
 import {isPeerStable} from './peer.js';
 import {theirsOf} from './peer-groups.js';
 import {placementOf} from './placement.js';
@@ -36,7 +36,8 @@ export function statusOf(draft: Draft): ClusterStatus {
 /** The holding when nothing is in motion, else `transition` (resource-engine.md 2.1). */
 export function rscstatusOf(draft: Draft): Hold | 'transition' {
   const {state} = draft;
-  const isBusy = !state.groups.every(isQuiet);
+  // What was given is in motion until the peer says what became of it.
+  const isBusy = !state.groups.every((group) => isQuiet(group) && !isGranted(group));
   const isPeerSettled = !isAlive(state.peer) || state.peer.hasLeft || isPeerStable(draft) || isLegacyPeer(draft);
   if (state.phase !== 'stable' || isBusy || state.standby !== undefined || !isPeerSettled) return 'transition';
   return currentHold(draft);

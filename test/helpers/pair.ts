@@ -27,6 +27,8 @@ export class Pair {
   readonly trace: string[] = [];
   readonly nodes: Record<string, Member> = {};
   isCut = false;
+  /** A beacon's way; other messages take 1 ms. */
+  beaconMs = 1;
   #queue: Timed[] = [];
   #order = 0;
 
@@ -317,7 +319,7 @@ export class Member {
       // As it was when it was sent: one that a newer one follows at once arrives all the same.
       for (const other of others()) {
         const status = other.#status(this);
-        this.pair.after(1, () => this.#isUp && other.#deliver(this, status));
+        this.pair.after(this.pair.beaconMs, () => this.#isUp && other.#deliver(this, status));
       }
     }
     if (message.type === 'send') {

@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import {describe, test} from '@jest/globals';
+import {judgeMove} from '../../src/commands/lib/move.js';
 import {BesideReal} from '../helpers/beside-real.js';
 import {facts, type Said, SEEN} from '../helpers/disk-facts.js';
 import {type Member, Pair} from '../helpers/pair.js';
@@ -269,6 +270,23 @@ test('the good node tries on however often its start failed, for the other one c
 });
 
 describe('planned moves', () => {
+  test('who waits for a move goes on waiting while the group is given and not yet taken', () => {
+    const pair = serving();
+    const n1 = pair.node('n1');
+    // What the taker has done is known before what it owns.
+    pair.beaconMs = 200;
+    n1.request({command: 'standby', scope: 'all'});
+    let gaps = 0;
+    while (pair.runners('A').join() !== 'n2' || pair.node('n2').group('A').state !== 'running') {
+      pair.run(1);
+      const status = n1.status();
+      const progress = judgeMove({direction: 'standby', scope: 'all'}, status);
+      assert.ok(!progress.done || progress.ok, progress.text);
+      if (status.groups[0]?.owner === undefined) gaps += 1;
+    }
+    assert.ok(gaps > 0, 'there was no such moment');
+  });
+
   test('hb_standby is refused while the peer is being synchronised, with the progress', () => {
     const pair = serving();
     const n1 = pair.node('n1');
