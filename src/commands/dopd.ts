@@ -173,6 +173,7 @@ class Dopd {
       }));
       this.#happened({type: 'outdate-ended', resource, value: result.value, why: result.why});
       await result.reconnected;
+      if (this.#busy.get(resource) === ended) this.#busy.delete(resource);
     });
     this.#busy.set(resource, ended);
   }

@@ -19,6 +19,7 @@ export const ANSWER_LIMIT_MS = 55_000;
 const RESEND_MS = 2000;
 const STATUS_MS = 500;
 const WAITING_MAX = 64;
+const PEER_ANSWERS = ['3', '4', '6', '20'];
 /** The handler asks that soon after its call, or another call preceded it. */
 const HANDLER_STARTS_MS = 10_000;
 
@@ -51,6 +52,9 @@ export function helperAsked(state: DopdState, event: EventOf<'helper-asked'>, no
     id: `${state.session}-${serial}`,
     startedMs: nowMs,
     lostMs: isOfCall ? call.atMs : nowMs,
+    unproven: isOfCall && !call.isAnswered ? 2 : 1,
+    answers: 0,
+    hasAskedSince: false,
     nextSendMs: nowMs + RESEND_MS,
     nextStatusMs: nowMs + STATUS_MS,
     believeAfterMs: undefined,
@@ -73,19 +77,18 @@ export function helperCalled(state: DopdState, event: EventOf<'helper-called'>, 
   if (state.asks.some((ask) => ask.peer === peer && ask.resource === resource)) return keep(state);
   const serial = state.serial + 1;
   const text = `DRBD calls its fence-peer handler for ${resource}: ${peer} may begin to outdate`;
-  const calls = {...state.calls, [resource]: {peer, atMs: nowMs}};
-  return keep(
-    {...state, serial, calls},
-    line('info', text),
-    request({peer, resource, id: `${state.session}-${serial}`}),
-  );
+  const id = `${state.session}-${serial}`;
+  const calls = {...state.calls, [resource]: {peer, atMs: nowMs, id, isAnswered: false}};
+  return keep({...state, serial, calls}, line('info', text), request({peer, resource, id}, {dop_early: '1'}));
 }
 
 /** The kernel takes no notice of an answer once the link has come and gone; the next loss is a new request. */
 export function linkReturned(state: DopdState, resource: string): DopdStep {
   const isMeant = (ask: Ask): boolean => ask.resource === resource;
   const ended = finish(state, isMeant, {value: 20, why: 'the link works again', level: 'info'});
-  const cancels = state.asks.filter(isMeant).map(({peer, id}): DopdEffect => {
+  const early = own(state.calls, resource);
+  const asked = [...state.asks.filter(isMeant), ...(early === undefined ? [] : [early])];
+  const cancels = asked.map(({peer, id}): DopdEffect => {
     const fields = {t: 'cancel_outdate', dop_res: resource, dop_id: id, dest: peer};
     return {type: 'send', message: messageOf(fields)};
   });
@@ -147,19 +150,30 @@ export function statusHeard(state: DopdState, node: string, status: string): Dop
 export function peerAnswered(state: DopdState, from: string, message: Message, nowMs: number): DopdStep {
   const resource = fieldOf(message, 'dop_res') ?? '';
   const word = fieldOf(message, 'dop_value') ?? '';
-  const value = /^\d{1,3}$/.test(word) ? Number(word) : 20;
-  const ask = state.asks.find((each) => each.peer === from && each.resource === resource);
-  if (!ask) return keep(state);
+  // 5 and 7 are said of a node that is dead: none says so of itself.
+  const value = PEER_ANSWERS.includes(word) ? Number(word) : 20;
   const id = fieldOf(message, 'dop_id');
+  const ask = state.asks.find((each) => each.peer === from && each.resource === resource);
+  if (!ask) return id === undefined ? earlyAnswered(state, from, resource) : keep(state);
   if (id !== undefined && id !== ask.id) return keep(state);
   const isSeen = id !== undefined && fieldOf(message, 'dop_seen') === '1';
   const believeAfterMs = ask.believeAfterMs ?? ask.lostMs + state.noticeMs;
-  if (value === 4 && !isSeen && nowMs < believeAfterMs) {
-    const text = `${from} says that ${resource} is outdated, but its dopd does not look: asking again in ${Math.round(believeAfterMs - nowMs)} ms`;
-    const patient = {...ask, believeAfterMs, nextSendMs: believeAfterMs};
+  const answers = ask.answers + (id === undefined ? 1 : 0);
+  const isProven = nowMs >= believeAfterMs && answers > ask.unproven;
+  if (value === 4 && !isSeen && !isProven) {
+    const text = `${from} says that ${resource} is outdated, but its dopd does not look: asking again in ${Math.max(0, Math.round(believeAfterMs - nowMs))} ms`;
+    const nextSendMs = ask.hasAskedSince ? ask.nextSendMs : Math.max(believeAfterMs, nowMs);
+    const patient = {...ask, believeAfterMs, answers, nextSendMs};
     return keep(replace(state, ask, patient), ...(ask.believeAfterMs === undefined ? [line('info', text)] : []));
   }
   return finish(state, (each) => each === ask, {value, why: `${from} answered`});
+}
+
+/** The handler has not asked yet; its own requests are answered after this one. */
+function earlyAnswered(state: DopdState, from: string, resource: string): DopdStep {
+  const call = own(state.calls, resource);
+  if (call?.peer !== from) return keep(state);
+  return keep({...state, calls: {...state.calls, [resource]: {...call, isAnswered: true}}});
 }
 
 export function asksWoke(state: DopdState, nowMs: number): DopdStep {
@@ -170,7 +184,13 @@ export function asksWoke(state: DopdState, nowMs: number): DopdStep {
     let next = ask;
     if (nowMs >= next.nextSendMs) {
       effects.push(request(next));
-      next = {...next, nextSendMs: nowMs + RESEND_MS};
+      const isProof = nowMs >= next.lostMs + state.noticeMs;
+      next = {
+        ...next,
+        nextSendMs: nowMs + RESEND_MS,
+        unproven: next.unproven + (isProof ? 0 : 1),
+        hasAskedSince: isProof,
+      };
     }
     if (nowMs >= next.nextStatusMs) {
       effects.push(askStatus(next));

@@ -14,12 +14,25 @@ export interface Ask {
   readonly startedMs: number;
   /** When the loss of the link was known here: the peer's DRBD notices it within a time that begins no later. */
   readonly lostMs: number;
+  /** Requests sent before the peer must have noticed, and answers without an id: they come in the order of the requests. */
+  readonly unproven: number;
+  readonly answers: number;
+  readonly hasAskedSince: boolean;
   readonly nextSendMs: number;
   readonly nextStatusMs: number;
   /** An unproven 4 arrived; after this moment the peer is asked again and then believed. */
   readonly believeAfterMs: number | undefined;
   /** The peer is dead, and its STONITH is not decided; said in the log once. */
   readonly awaitsStonith: boolean;
+}
+
+/** The kernel's call of its handler, and the early request that was sent for it. */
+export interface EarlyCall {
+  readonly peer: string;
+  readonly atMs: number;
+  readonly id: string;
+  /** An original has answered it. */
+  readonly isAnswered: boolean;
 }
 
 /** Who waits for an outdate that runs here. */
@@ -40,7 +53,7 @@ export interface DopdState {
   /** By resource. */
   readonly runs: Readonly<Record<string, readonly Asker[]>>;
   /** By resource: the last call of the kernel's handler for a link that has not come back since. */
-  readonly calls: Readonly<Record<string, {readonly peer: string; readonly atMs: number}>>;
+  readonly calls: Readonly<Record<string, EarlyCall>>;
   /** How long DRBD takes to notice a lost link. */
   readonly noticeMs: number;
   /** By resource: does `fencing resource-and-stonith` freeze its writes until a helper has an answer? Absent: not known yet. */

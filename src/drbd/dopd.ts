@@ -31,6 +31,8 @@ import {
 
 const ID_BYTES_MAX = 64;
 const ASKERS_MAX = 64;
+/** Resources for which something runs at a time. */
+const RUNS_MAX = 32;
 
 export function startDopd(node: string, noticeMs: number, session: string): DopdState {
   return {node: node.toLowerCase(), session, serial: 0, asks: [], runs: {}, calls: {}, noticeMs, freezes: {}};
@@ -89,6 +91,7 @@ function wanted(state: DopdState, node: string, message: Message): DopdStep {
   const waiting = own(state.runs, resource);
   if (waiting?.some((each) => each.node === node && each.id === id)) return keep(state);
   if ((waiting?.length ?? 0) >= ASKERS_MAX) return keep(state, outdateRc(asker, resource, 20));
+  if (!waiting && Object.keys(state.runs).length >= RUNS_MAX) return keep(state, outdateRc(asker, resource, 20));
   const runs = {...state.runs, [resource]: [...(waiting ?? []), asker]};
   if (waiting) return keep({...state, runs});
   const text = `${node} asks this node to outdate ${resource}`;

@@ -260,7 +260,9 @@ export class Watch {
   async #run(): Promise<void> {
     while (!this.#isOver) {
       const seen = await Promise.all(this.cluster.guests.map((guest) => this.cluster.see(guest)));
-      this.looks += 1;
+      // A look without an answer has seen nothing.
+      const isWhole = this.cluster.guests.every((guest, at) => seen[at] !== undefined || !guest.isOn || guest.isPaused);
+      if (isWhole && seen.some((each) => each !== undefined)) this.looks += 1;
       if (seen.every((each) => each?.minor?.role === 'Primary')) this.#saw('two Primaries');
       if (seen.every((each) => each?.isMounted)) this.#saw('mounted on both');
       await new Promise((resolve) => setTimeout(resolve, WATCH_MS));

@@ -228,11 +228,13 @@ describe('asking', () => {
     core.on(called);
     core.nowMs += 900;
     core.ask(1);
+    // To the early request, and to the helper's.
+    assert.deepEqual(core.answer(4, {}), []);
     assert.deepEqual(core.answer(4, {}), []);
     assert.ok(core.until(1000 + NOTICE_MS).includes('start_outdate n2 data'));
     assert.deepEqual(core.answer(4, {}), ['answer 1 4']);
     core.on(called);
-    core.on({type: 'link-returned', resource: 'data'});
+    assert.deepEqual(core.on({type: 'link-returned', resource: 'data'}), ['cancel_outdate n2 data']);
     core.nowMs += 900;
     core.ask(2);
     const askedMs = core.nowMs;
@@ -241,6 +243,30 @@ describe('asking', () => {
     assert.deepEqual(core.answer(4, {}), []);
     core.until(askedMs + NOTICE_MS);
     assert.deepEqual(core.answer(4, {}), ['answer 2 4']);
+  });
+
+  test('a 4 that comes late proves as little: it may answer a request from before the peer had noticed', () => {
+    const core = new Core();
+    core.ask(1);
+    core.until(1000 + NOTICE_MS + 100);
+    // Requests at 1.0, 3.0 and 5.0 s were from before; one at 7.0 s is the proof.
+    for (const _ of [1, 2, 3]) assert.deepEqual(core.answer(4, {}), []);
+    assert.deepEqual(core.answer(4, {}), ['answer 1 4']);
+  });
+
+  test('what only the cluster can say of a node is not believed from that node', () => {
+    for (const value of [5, 7, 260, 263, 0, 1]) {
+      const core = new Core();
+      core.ask(1);
+      assert.deepEqual(core.answer(value), ['answer 1 20']);
+    }
+  });
+
+  test('the early request says that it is one, so that it breaks no connection', () => {
+    const called: DopdEvent = {type: 'helper-called', peer: 'n2', resource: 'data'};
+    const [, effect] = stepDopd(new Core().state, called, 0).effects;
+    assert.ok(effect?.type === 'send');
+    assert.equal(fieldOf(effect.message, 'dop_early'), '1');
   });
 
   test('the second question is asked even if the helper gave up', () => {

@@ -157,6 +157,44 @@ test('the copy that stood back is not promoted when the other node is gone; stal
   assert.equal(await whyNot(n2), undefined);
   n2.is('Secondary', 'Connecting', OLD);
   assert.equal(await whyNot(n2), undefined, 'other data than those it was about');
+  // What cannot be read proves nothing.
+  n2.is('Secondary', 'Connecting', '');
+  assert.match((await whyNot(n2)) ?? '', /n1 was the one that served/, 'no identifiers');
+  writeFileSync(findingPath(n2.places, 'data'), '{"kind": "split-br');
+  assert.match(
+    (await whyNot(n2)) ?? '',
+    /what was found of a split brain cannot be read; .*remove .*data\.finding\.json/,
+  );
+  n2.is('Secondary', 'Connected', '');
+  assert.equal(await whyNot(n2), undefined);
+});
+
+test('who was Primary last is known on both nodes at once, for it decides which copy may serve', async () => {
+  n1.is('Primary', 'StandAlone', gi('get-gi-here'));
+  n2.is('Primary', 'StandAlone', gi('get-gi-there'));
+  start();
+  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  const sinceMs = performance.now();
+  n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
+  await until(
+    () =>
+      readFinding(n2.places, 'data')?.ours.role === 'Secondary' &&
+      readFinding(n1.places, 'data')?.theirs?.role === 'Secondary',
+  );
+  // Not with the next exchange of views, which comes every 20 s.
+  assert.ok(performance.now() - sinceMs < 15_000);
+});
+
+test('a peer that floods us does not stop our own looks', async () => {
+  n1.is('Primary', 'StandAlone', gi('get-gi-here'));
+  n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
+  start();
+  await until(() => kindOf(n1) === 'split-brain');
+  await n2.watch.stop();
+  const wish = n2.signed(messageOf({t: 'drbd_connect', drbd_res: 'data'}));
+  for (let count = 0; count < 100; count += 1) n1.watch.received(wish);
+  n1.is('Primary', 'Connected', gi('get-gi-here'));
+  await until(() => kindOf(n1) === undefined);
 });
 
 test('a split brain is not over because the other node is silent, nor because dopd was started again', async () => {

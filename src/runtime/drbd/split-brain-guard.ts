@@ -1,7 +1,8 @@
 // Before a promotion: is this the copy of a split brain that stood back while the other one served? DRBD itself would promote it. Stale
-// knowledge must never keep a good disk down, so it counts only while the data here are those it was about and the
-// resource has no connection; and the refusal says how to decide otherwise.
+// knowledge must never keep a good disk down: it is over when the resource is connected, or when the data here are seen to be
+// others than those it was about. What cannot be read proves neither, and the refusal says how to decide otherwise.
 
+import {existsSync} from 'node:fs';
 import {sameGeneration} from '../../drbd/generation.js';
 import {whyNotServe} from '../../drbd/split-brain.js';
 import {generationsOf, type View} from '../../drbd/view.js';
@@ -13,21 +14,22 @@ export async function whyNotPromote(
   resource: string,
   {tools, places}: {readonly tools: DrbdTools; readonly places: DrbdPlaces},
 ): Promise<string | undefined> {
+  const path = findingPath(places, resource);
+  if (!existsSync(path)) return undefined;
   const kept = readFinding(places, resource);
-  if (kept?.kind !== 'split-brain' || kept.theirs === undefined) return undefined;
-  const why = whyNotServe({ours: kept.ours, theirs: kept.theirs});
-  if (why === undefined) return undefined;
-  const looked = await viewHere(tools, kept.ours.node, resource, places);
-  const isStill = 'view' in looked && looked.view.connection !== 'Connected' && isSameData(looked.view, kept.ours);
-  if (!isStill) return undefined;
-  return `${why}; if its data are lost for ever, remove ${findingPath(places, resource)} and the group starts here`;
+  const served = kept?.theirs === undefined ? undefined : whyNotServe({ours: kept.ours, theirs: kept.theirs});
+  if (kept !== undefined && (kept.kind !== 'split-brain' || served === undefined)) return undefined;
+  const looked = await viewHere(tools, kept?.ours.node ?? '', resource, places);
+  if ('view' in looked && (looked.view.connection === 'Connected' || isOtherData(looked.view, kept?.ours)))
+    return undefined;
+  const why = served ?? `not promoting ${resource}: what was found of a split brain cannot be read`;
+  return `${why}; if the other node's data are lost for ever, or there was none, remove ${path} and the group starts here`;
 }
 
-function isSameData(now: View, then: View): boolean {
-  const [here, before] = [generationsOf(now), generationsOf(then)];
-  return (
-    here.length > 0 &&
-    here.length === before.length &&
-    here.every(({current}, index) => sameGeneration(current, before[index]?.current ?? ''))
-  );
+function isOtherData(now: View, then: View | undefined): boolean {
+  const before = then === undefined ? [] : generationsOf(then);
+  return generationsOf(now).some(({current}, index) => {
+    const old = before[index]?.current;
+    return old !== undefined && !sameGeneration(current, old);
+  });
 }

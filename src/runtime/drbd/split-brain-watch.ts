@@ -37,6 +37,7 @@ const WISH_MS = 900_000;
 const CONNECT_MS = 20_000;
 /** A finding that did not change is written again at most this often: each time waits for the disk. */
 const KEEP_MS = 15_000;
+const WAITING_MAX = 16;
 
 export interface WatchOptions {
   readonly tools: DrbdTools;
@@ -59,6 +60,8 @@ interface Known {
   split: View | undefined;
   foundKey: string;
   foundMs: number;
+  /** Who was Primary when the finding was last written: it decides which copy may serve. */
+  keptRoles: string;
   /** When the finding was last written (performance.now). */
   findingKeptMs: number;
   keptMs: number;
@@ -94,17 +97,22 @@ export class SplitBrainWatch {
   received(message: Message): boolean {
     const view = readViewMessage(message);
     if (view) {
-      if (view.from !== this.#options.node) this.#do(() => this.#heard(view.resource, view.view, view.isAsked));
+      if (view.from !== this.#options.node) this.#answer(() => this.#heard(view.resource, view.view, view.isAsked));
       return true;
     }
     const wish = readConnectMessage(message);
-    if (wish && wish.from !== this.#options.node) this.#do(() => this.#connect(wish.from, wish.resource));
+    if (wish && wish.from !== this.#options.node) this.#answer(() => this.#connect(wish.from, wish.resource));
     return wish !== undefined;
   }
 
-  /** One thing at a time, and a bound on what waits: a peer that floods us gets no answer. */
+  /** A bound on what waits: a peer that floods us gets no answer, but our own looks go on. */
+  #answer(task: () => Promise<void>): void {
+    if (this.#waiting <= WAITING_MAX) this.#do(task);
+  }
+
+  /** One thing at a time. */
   #do(task: () => Promise<void>): void {
-    if (this.#isOver || this.#waiting > 16) return;
+    if (this.#isOver) return;
     this.#waiting += 1;
     this.#work = this.#work
       .then(async () => {
@@ -177,6 +185,9 @@ export class SplitBrainWatch {
   async #saw(resource: string, sight: DiskSight): Promise<void> {
     const known = this.#of(resource);
     const nowMs = Date.now();
+    // Which copy may serve hangs on who was Primary last: the other node, and the disk, must know it at once.
+    const {last} = known.history;
+    if (last !== undefined && last.isPrimary !== sight.isPrimary) known.askedMs = Number.NEGATIVE_INFINITY;
     known.history = foldSight(known.history, sight, nowMs);
     // A write every second must not write a file every second.
     if (known.history.isWorthKeeping || nowMs - known.keptMs > 60_000) this.#keepTimes(resource, known, nowMs);
@@ -237,10 +248,13 @@ export class SplitBrainWatch {
     if (finding.kind === 'unknown' && isEarly) return;
     if (finding.kind === 'none' && known.foundKey === 'none') return;
     if (key !== known.foundKey) known.foundMs = Date.now();
-    const isDue = key !== known.foundKey || performance.now() - known.findingKeptMs > KEEP_MS;
+    const roles = `${ours?.role} ${'theirs' in finding ? finding.theirs?.role : ''}`;
+    const isNew = key !== known.foundKey || roles !== known.keptRoles;
+    const isDue = isNew || performance.now() - known.findingKeptMs > KEEP_MS;
     if (finding.kind === 'none') keepFinding(places, resource, undefined);
     else if (isDue) {
       known.findingKeptMs = performance.now();
+      known.keptRoles = roles;
       const theirView = 'theirs' in finding ? finding.theirs : undefined;
       const kept = {sinceMs: known.foundMs, seenMs: Date.now(), kind: finding.kind, ours: finding.ours};
       this.#keepFinding(resource, {...kept, theirs: theirView});
@@ -310,6 +324,7 @@ export class SplitBrainWatch {
       theirs: undefined,
       foundKey: '',
       foundMs: Date.now(),
+      keptRoles: '',
       findingKeptMs: Number.NEGATIVE_INFINITY,
       keptMs: 0,
     };
