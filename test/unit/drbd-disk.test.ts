@@ -77,6 +77,11 @@ describe('the agent', () => {
     drbd.put('show', 'resource data { net { allow-two-primaries; } }\n');
     assert.equal(await isJudged({prole: 'Primary'}), true, 'the kernel would allow two');
     assert.deepEqual(drbd.calls(), []);
+    // `on-events2` answers in the tool's place: it was killed before it had named every disk.
+    const first = 'exists resource name:data role:Secondary suspended:no';
+    drbd.put('on-events2', `echo '${first}'; echo 'exists device name:data volume:0 minor:0 disk:UpToDate'; exit 1`);
+    assert.equal(await isJudged({}), true, 'half an answer');
+    drbd.lose('on-events2');
     drbd.put('on-primary', 'exit 0');
     assert.equal(await isJudged({}), true, 'the kernel did nothing');
     drbd.lose('on-primary');
