@@ -11,6 +11,9 @@ import {createInterface, type Interface} from 'node:readline';
 import {packageRoot} from './host.js';
 import {deadline} from './wait.js';
 
+/** A machine that is shared starts programs in its own time; this only ends what would never come. */
+const START_MS = 60_000;
+
 export interface Outcome {
   /** 128 + signal when killed by one, as shells say it. */
   readonly code: number;
@@ -91,9 +94,9 @@ export class Machine {
     child.once('close', () => this.#off());
     this.#lines = createInterface({input: child.stdout});
     try {
-      const ready = this.#line('ready', 'start-up', 10_000);
+      const ready = this.#line('ready', 'start-up', START_MS);
       ready.catch(() => {}); // Also awaited below; an earlier failure must not count as unhandled here.
-      this.#pid = await this.#line('pid', 'creation', 10_000);
+      this.#pid = await this.#line('pid', 'creation', START_MS);
       await plugIn(this.#pid);
       child.stdin.write('go\n');
       await ready;

@@ -3,6 +3,7 @@
 // original does), --both (both nodes ours), --keep (stories of successes as well). Stories of failures are left in
 // .build/interop/NAME: the timeline of messages and agent calls, both logs, the packets.
 
+import {spawnSync} from 'node:child_process';
 import {copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
 import {parseArgs} from 'node:util';
 import type {DaemonKind} from '../../src/lab/daemon.js';
@@ -54,10 +55,13 @@ function losesBlocks(log: string): boolean {
   return lostBlock.test(log) || count(saidByChild) > count(heardByDaemon);
 }
 
+const LANES_MIN = 4;
+const LANES_MAX = 14;
+
 const {values, positionals} = parseArgs({
   allowPositionals: true,
   options: {
-    lanes: {type: 'string', default: '14'},
+    lanes: {type: 'string'},
     list: {type: 'boolean', default: false},
     sample: {type: 'boolean', default: false},
     real: {type: 'boolean', default: false},
@@ -102,8 +106,26 @@ async function main(): Promise<number> {
       report({...outcome, verdict: outcome.problem === undefined ? 'ok' : 'FAIL'});
     }
   };
-  await Promise.all(Array.from({length: Number(values.lanes)}, lane));
+  const lanes = values.lanes === undefined ? fittingLanes() : Number(values.lanes);
+  await Promise.all(Array.from({length: lanes}, lane));
   return summary({outcomes, repeated, seconds: (performance.now() - startedAt) / 1000});
+}
+
+/**
+ * The dead times of the clusters are real seconds, so there must be no more of them than the machine can start programs for: 14
+ * where an empty Node starts in 45 ms, fewer where it takes longer, because the machine is slow or shared today.
+ */
+function fittingLanes(): number {
+  const times = Array.from({length: 7}, () => {
+    const startedMs = performance.now();
+    spawnSync(process.execPath, ['-e', '0']);
+    return performance.now() - startedMs;
+  });
+  const medianMs = times.sort((left, right) => left - right)[3] ?? 45;
+  const lanes = Math.max(LANES_MIN, Math.min(LANES_MAX, Math.round((LANES_MAX * 45) / medianMs)));
+  process.stdout.write(`interop: ${lanes} labs at a time, as an empty Node starts in ${medianMs.toFixed(0)} ms
+`);
+  return lanes;
 }
 
 function report({verdict, seconds, name, problem}: Outcome & {readonly verdict: string}): void {
