@@ -2,7 +2,7 @@
 // -s and the other quick answers load nothing but node:net and node:fs; the configuration is loaded only where it is needed.
 
 import {hostname} from 'node:os';
-import {ask, explain, findDaemon} from './lib/daemon.js';
+import {ask, explain, findDaemon, isUp} from './lib/daemon.js';
 import {type HeartbeatOptions, parseHeartbeatOptions} from './lib/heartbeat-options.js';
 import {COMPATIBLE_VERSION, EXIT, Exit, run, stamp, version} from './lib/program.js';
 
@@ -39,7 +39,7 @@ async function defaults(asWiki: boolean): Promise<number> {
 
 function status(): number {
   const found = findDaemon();
-  if (found.state === 'running') {
+  if (isUp(found)) {
     const name = hostname();
     return print(`heartbeat OK [pid ${found.pid} et al] is running on ${name} [${name.toLowerCase()}]...`);
   }
@@ -50,7 +50,7 @@ function status(): number {
 /** -R is how a daemon restarts itself; for anybody else there is nothing to restart, or it is not theirs. */
 function restartInPlace(): number {
   const found = findDaemon();
-  if (found.state !== 'running') throw new Exit(EXIT.unconfigured, 'ERROR: heartbeat is not running.');
+  if (!isUp(found)) throw new Exit(EXIT.unconfigured, 'ERROR: heartbeat is not running.');
   throw new Exit(STALE, `ERROR: Heartbeat already running [pid ${found.pid}].`);
 }
 

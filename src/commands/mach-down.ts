@@ -2,7 +2,7 @@
 // nothing is left to do then; without a daemon nothing is known about the other node, and only --direct insists. A real
 // Heartbeat calls this for a node whose death it has proved, and waits for the message that it is done.
 
-import {ask, findDaemon, isOriginalRunning} from './lib/daemon.js';
+import {ask, findDaemon, isOriginalRunning, isUp} from './lib/daemon.js';
 import {createDirector, currentHost, say} from './lib/direct.js';
 import {writeFifo} from './lib/fifo.js';
 import {groupOf, keysOf} from './lib/groups.js';
@@ -28,7 +28,7 @@ void run(async (given) => {
 
 async function leaveToDaemon(node: string): Promise<number> {
   const reply = await ask({command: 'status'});
-  if (reply.ok || findDaemon().state === 'running') {
+  if (reply.ok || isUp(findDaemon())) {
     process.stderr.write(`mach_down: heartbeat takes the groups of ${node} over by itself when it is dead\n`);
     return EXIT.ok;
   }

@@ -6,7 +6,7 @@ import {spawn} from 'node:child_process';
 import {resourceOf} from '../config/haresources.js';
 import type {GroupStatus, ResourceStateWord} from '../model/control.js';
 import type {Resource} from '../model/resource.js';
-import {ask, findDaemon, isOriginalRunning, statusOf} from './lib/daemon.js';
+import {ask, findDaemon, isOriginalRunning, isUp, statusOf} from './lib/daemon.js';
 import {createDirector, currentHost} from './lib/direct.js';
 import {groupOf, keysOf, readGroups} from './lib/groups.js';
 import {calledAs, EXIT, Exit, run} from './lib/program.js';
@@ -129,7 +129,7 @@ async function groupStatus(key: string): Promise<GroupStatus | undefined> {
 /** A daemon that does not answer still owns its resources. */
 async function isDaemonRunning(): Promise<boolean> {
   const reply = await ask({command: 'status'}, 3000);
-  return statusOf(reply) !== EXIT.notRunning || findDaemon().state === 'running';
+  return statusOf(reply) !== EXIT.notRunning || isUp(findDaemon());
 }
 
 function need(argument: string | undefined, rest: readonly string[]): string {

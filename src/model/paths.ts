@@ -10,6 +10,8 @@ export interface Paths {
   /** HA_LOGDIR: JSON log, crash files. */
   readonly logDir: string;
   readonly pidFile: string;
+  /** Which messaging process runs; see messaging-pid.ts. */
+  readonly messagingPidFile: string;
   readonly fifo: string;
   readonly generationFile: string;
   readonly uuidFile: string;
@@ -34,6 +36,7 @@ export function resolvePaths(env: Readonly<Record<string, string | undefined>>, 
     logDir,
     // Debian's pid file is beside the run directory, not in it; an overridden directory holds its own.
     pidFile: runDir === '/run/heartbeat' ? '/run/heartbeat.pid' : `${runDir}/heartbeat.pid`,
+    messagingPidFile: `${runDir}/messaging.pid`,
     fifo: `${varLibDir}/fifo`,
     generationFile: `${varLibDir}/hb_generation`,
     uuidFile: `${varLibDir}/hb_uuid`,

@@ -15,6 +15,7 @@ import {type Log, openLog} from './log-writer.js';
 import {Manager} from './manager.js';
 import {type Arguments, readArguments, withArguments} from './manager-arguments.js';
 import {loadManagerCore} from './manager-core.js';
+import {becomeOnlyDaemon, type OnlyDaemon} from './only-daemon.js';
 import {acquirePidFile, type PidLock} from './pid-file.js';
 
 const packageDir = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
@@ -46,14 +47,23 @@ async function run(): Promise<void> {
   }
   const {config} = loaded;
   const writer = logFor(config, paths);
-  const lock = acquirePidFile(paths.pidFile);
-  if (!lock.ok) {
-    writer.write(log('info', 'ALREADY_RUNNING', `heartbeat: already running [pid ${lock.pid ?? 'unknown'}].`));
-    await writer.close();
-    // A second manager beside a living one would own everything twice; its messaging process sees it go.
-    process.exit(isAdopted ? 1 : 0);
-  }
+  const lock = isAdopted ? acquirePidFile(paths.pidFile) : await becomeOnlyDaemon(paths);
+  if (!lock.ok) return leaveToOther(lock, writer);
   await runManager(paths, config, writer, lock);
+}
+
+/** A second manager beside a living one would own everything twice; the messaging process of an adopted one sees it go. */
+async function leaveToOther(other: OnlyDaemon & {readonly ok: false}, writer: Log): Promise<void> {
+  const {messaging, pid} = other;
+  if (messaging === undefined) {
+    writer.write(log('info', 'ALREADY_RUNNING', `heartbeat: already running [pid ${pid ?? 'unknown'}].`));
+  } else {
+    const text = `heartbeat: not started: its manager is gone, and its messaging process [pid ${messaging}] still replaces it or releases the resources`;
+    writer.write(log('ERROR', 'STILL_LEAVING', text));
+    process.stderr.write(`${text}\n    hint: wait until that process is gone; the log says what it does\n`);
+  }
+  await writer.close();
+  process.exit(isAdopted || messaging !== undefined ? 1 : 0);
 }
 
 function load(paths: Paths): LoadedConfig {

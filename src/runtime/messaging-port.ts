@@ -11,6 +11,7 @@ import type {Paths} from '../model/paths.js';
 import type {Channel, ChannelEnd} from './channel.js';
 import {monotonicMs} from './clock.js';
 import {floatingAddresses, messagingStartOf} from './messaging-boot.js';
+import {forgetMessaging, noteMessaging} from './messaging-pid.js';
 import {adoptMessagingProcess, startMessagingProcess} from './messaging-start.js';
 import {loadUuid, nextGeneration} from './store.js';
 
@@ -93,6 +94,7 @@ export class MessagingPort {
     });
     this.channel = started.channel;
     this.child = started.child;
+    this.note(started.child.pid);
     return true;
   }
 
@@ -140,6 +142,16 @@ export class MessagingPort {
     });
   }
 
+  /** So that no second daemon is started beside it, should this manager die. */
+  private note(pid: number | undefined): void {
+    try {
+      if (pid !== undefined) noteMessaging(this.options.paths.messagingPidFile, pid);
+    } catch (error) {
+      const text = `cannot write ${this.options.paths.messagingPidFile}: ${error}`;
+      this.options.log(log('WARN', 'MESSAGING_NOT_NOTED', text));
+    }
+  }
+
   /** Returns what is to be called once this process is gone. */
   private lossHandler(): () => void {
     return () => {
@@ -147,7 +159,7 @@ export class MessagingPort {
       this.channel = undefined;
       this.child = undefined;
       for (const resolve of this.ended.splice(0)) resolve();
-      if (this.isStopping) return;
+      if (this.isStopping) return forgetMessaging(this.options.paths.messagingPidFile);
       this.options.onLost();
       this.startAgain();
     };

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {existsSync, readFileSync} from 'node:fs';
-import {connect} from 'node:net';
+import {connect, createServer} from 'node:net';
 import {afterEach, beforeEach, describe, jest, test} from '@jest/globals';
 import type {NodeView} from '../../src/model/cluster.js';
 import {fieldOf, type Message, messageOf} from '../../src/model/message.js';
@@ -113,6 +113,10 @@ function peerAnswers(value: number, more: Record<string, string> = {dop_seen: '1
   return asked;
 }
 
+function rcFrame(value: number): Buffer {
+  return encodeApiFrame(messageOf({t: 'outdater_rc', dop_value: String(value)}));
+}
+
 /** This test as the peer that wants the disk here outdated; the answer that dopd sends back. */
 function wantOutdated(): Promise<Message> {
   return new Promise((resolve) => {
@@ -134,6 +138,26 @@ describe('on the side that asks', () => {
     assert.equal((await outdater(['-t5'], {DRBD_RESOURCE: 'data', DRBD_PEERS: 'n2'})).status, 4);
     peerAnswers(6);
     assert.equal((await outdater()).status, 6);
+  });
+
+  // An exit status has eight bits: 260 would be a 4 that nobody said.
+  test('what is no answer of the convention is 20, from a peer and from dopd itself', async () => {
+    for (const value of [260, 5, 7, 0, -1]) {
+      peerAnswers(value);
+      assert.equal((await outdater()).status, 20, String(value));
+    }
+    await stopDopd('SIGTERM');
+    for (const [value, status] of [
+      [260, 20],
+      [4, 4],
+    ] as const) {
+      const stub = createServer((socket) => {
+        socket.on('error', () => {}).on('data', () => socket.write(rcFrame(value)));
+      });
+      await new Promise<void>((resolve) => stub.listen(socketPath(), resolve));
+      assert.equal((await outdater()).status, status, String(value));
+      await new Promise((resolve) => stub.close(resolve));
+    }
   });
 
   test('ten helpers at once all get the one answer', async () => {

@@ -349,6 +349,16 @@ describe('being asked', () => {
     assert.equal(core.state.runs['data']?.length, 64);
     assert.deepEqual(answers.at(-1), ['outdate_rc n2 data 20']);
   });
+  test('runs for many resources are bounded, and what is refused is said at once', () => {
+    const core = new Core();
+    const want = (name: string): string[] =>
+      core.on({type: 'message', message: messageOf({t: 'start_outdate', src: 'n2', dop_res: name})});
+    for (let count = 0; count < 32; count += 1) assert.deepEqual(want(`r${count}`), [`outdate r${count} for n2`]);
+    assert.deepEqual(want('more'), ['outdate_rc n2 more 20']);
+    core.on({type: 'outdate-ended', resource: 'r0', value: 4, why: ''});
+    assert.deepEqual(want('more'), ['outdate more for n2']);
+  });
+
   test('our own message that comes back is nothing', () => {
     assert.deepEqual(new Core().on(wanted('N1')), []);
   });

@@ -10,6 +10,8 @@ import {type ApiState, EMPTY_API, encodeApiFrame, readApiFrames} from '../../wir
 import {EXIT, Exit} from './program.js';
 
 const ANSWER_MS = 10_000;
+/** An answer that is due so long: the daemon hangs. */
+const SILENT_MS = 30_000;
 
 export interface MemberOptions {
   readonly path: string;
@@ -17,12 +19,17 @@ export interface MemberOptions {
   readonly onMessage: (message: Message) => void;
   /** Once, when the daemon is gone. */
   readonly onEnd: (reason: string) => void;
+  /** How long an answer is waited for, and after how long the daemon is given up. */
+  readonly answerMs?: number;
+  readonly silentMs?: number;
 }
 
 interface Waiting {
   readonly reqtype: string;
+  readonly askedMs: number;
   readonly resolve: (answer: Message) => void;
   readonly timer: NodeJS.Timeout;
+  isLate: boolean;
 }
 
 export class ApiMember {
@@ -30,7 +37,7 @@ export class ApiMember {
   readonly #socket: Socket;
   readonly #options: MemberOptions;
   #state: ApiState;
-  #waiting: Waiting[] = [];
+  readonly #waiting: Waiting[] = [];
   #isEnded = false;
 
   private constructor(socket: Socket, options: MemberOptions, node: string, state: ApiState) {
@@ -63,15 +70,19 @@ export class ApiMember {
     }
   }
 
-  /** undefined: no answer in time, or a refusal. */
+  /**
+   * undefined: no answer in time, or a refusal. While an answer is overdue nothing more is asked: it would be taken for the
+   * answer to the next question, and be old.
+   */
   async ask(reqtype: string, fields: Readonly<Record<string, string>> = {}): Promise<Message | undefined> {
-    if (this.#isEnded) return undefined;
+    if (this.#isOverdue()) return undefined;
     const answer = new Promise<Message | undefined>((resolve) => {
       const timer = setTimeout(() => {
-        this.#waiting = this.#waiting.filter((each) => each.timer !== timer);
+        waiting.isLate = true;
         resolve(undefined);
-      }, ANSWER_MS);
-      this.#waiting.push({reqtype, resolve, timer});
+      }, this.#options.answerMs ?? ANSWER_MS);
+      const waiting: Waiting = {reqtype, askedMs: performance.now(), resolve, timer, isLate: false};
+      this.#waiting.push(waiting);
     });
     this.#write(request(reqtype, this.#options.name, this.node, fields));
     const found = await answer;
@@ -88,6 +99,14 @@ export class ApiMember {
     this.#isEnded = true;
     for (const each of this.#waiting) clearTimeout(each.timer);
     this.#socket.destroySoon();
+  }
+
+  #isOverdue(): boolean {
+    const [oldest] = this.#waiting;
+    const silentMs = this.#options.silentMs ?? SILENT_MS;
+    if (oldest?.isLate && performance.now() - oldest.askedMs > silentMs)
+      this.#end(`no answer to ${oldest.reqtype} in ${silentMs / 1000} s`);
+    return this.#isEnded || oldest?.isLate === true;
   }
 
   #write(message: Message): void {

@@ -5,6 +5,7 @@ import {readlinkSync} from 'node:fs';
 import {basename} from 'node:path';
 import {askDaemon} from '../../control/client.js';
 import type {ControlReply, ControlRequest} from '../../model/control.js';
+import {livingMessaging} from '../../runtime/messaging-pid.js';
 import {isRunningHeartbeat, readPidFile} from '../../runtime/pid-file.js';
 import {writeFifo} from './fifo.js';
 import {EXIT, Exit, paths} from './program.js';
@@ -15,6 +16,8 @@ export type Running =
   | {readonly state: 'stopped'}
   /** A pid file of a process that is gone. */
   | {readonly state: 'stale'; readonly pid: number}
+  /** Its manager died, and its messaging process, of this pid, replaces it or releases the resources: not stopped. */
+  | {readonly state: 'replacing'; readonly pid: number}
   | {readonly state: 'running'; readonly pid: number};
 
 export function ask(request: ControlRequest, timeoutMs = ANSWER_MS): Promise<ControlReply> {
@@ -62,8 +65,15 @@ export async function askOrInject(
 
 export function findDaemon(): Running {
   const pid = readPidFile(paths().pidFile);
-  if (pid === undefined) return {state: 'stopped'};
-  return isRunningHeartbeat(pid) ? {state: 'running', pid} : {state: 'stale', pid};
+  if (pid !== undefined && isRunningHeartbeat(pid)) return {state: 'running', pid};
+  const messaging = livingMessaging(paths().messagingPidFile);
+  if (messaging !== undefined) return {state: 'replacing', pid: messaging};
+  return pid === undefined ? {state: 'stopped'} : {state: 'stale', pid};
+}
+
+/** Somebody here may own resources. */
+export function isUp(found: Running): found is Running & {readonly state: 'running' | 'replacing'} {
+  return found.state === 'running' || found.state === 'replacing';
 }
 
 /**

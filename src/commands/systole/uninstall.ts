@@ -1,7 +1,7 @@
 // systole uninstall: the way back from `systole install`, so that the original can be installed again.
 
 import {Flags} from '@oclif/core';
-import {findDaemon} from '../lib/daemon.js';
+import {findDaemon, isUp} from '../lib/daemon.js';
 import type {ApplyOptions} from '../lib/install-apply.js';
 import {planInstall} from '../lib/install-plan.js';
 import {removePlan} from '../lib/install-remove.js';
@@ -26,7 +26,7 @@ export default class Uninstall extends SystoleCommand {
     const destdir = flags.destdir.replace(/\/+$/, '');
     const options: ApplyOptions = {destdir, prefix, dryRun: flags['dry-run'], force: false};
     const daemon = destdir === '' && !options.dryRun ? findDaemon() : undefined;
-    if (daemon?.state === 'running') {
+    if (daemon !== undefined && isUp(daemon)) {
       this.logToStderr(`systole uninstall: heartbeat runs [pid ${daemon.pid}]: stop it first, with: heartbeat -k`);
       this.exit(EXIT.usage);
     }
