@@ -16,6 +16,8 @@ export const systoleDefaults: SystoleConfig = {
     mysqld: {startMs: 300_000, stopMs: 300_000},
     // A check of the file system may come before the mount.
     Filesystem: {startMs: 120_000},
+    // While it promotes, DRBD asks its fence-peer handler, up to four times. The agent ends its own waits before.
+    drbddisk: {startMs: 240_000},
   },
   killDelayMs: 5000,
   stopRetries: 3,

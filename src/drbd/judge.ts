@@ -8,7 +8,13 @@ import type {DiskState, PeerState, PeerVolumeState, ResourceState, VolumeState} 
 export type Promotion =
   | {readonly verdict: 'promote' | 'already'}
   /** Passing states: DRBD may be about to notice a dead peer, the peer may be about to let go. */
-  | {readonly verdict: 'wait'; readonly code: 'peer-primary' | 'settling'; readonly why: string; readonly todo: string}
+  | {
+      readonly verdict: 'wait';
+      readonly code: 'peer-primary' | 'settling';
+      readonly why: string;
+      readonly loses?: string;
+      readonly todo: string;
+    }
   | {
       readonly verdict: 'refuse';
       readonly code: 'outdated' | 'unproven' | 'inconsistent' | 'sync-target' | 'no-disk' | 'unknown';
@@ -34,6 +40,7 @@ export function judgePromotion(state: ResourceState): Promotion {
       verdict: 'wait',
       code: 'peer-primary',
       why,
+      loses: 'what one of two Primaries writes',
       todo: `stop the group there, or run: drbdadm secondary ${state.name}`,
     };
   }
@@ -134,9 +141,10 @@ export function explainPromotion(resource: string, promotion: Promotion): string
     case 'already':
       return `${resource} may be Primary here`;
     case 'wait':
-      return `not promoting ${resource}: ${promotion.why}. What to do: ${promotion.todo}`;
-    case 'refuse':
-      return `not promoting ${resource}: ${promotion.why}. Promoting would lose ${promotion.loses}. What to do: ${promotion.todo}`;
+    case 'refuse': {
+      const loss = promotion.loses === undefined ? '' : ` Promoting would lose ${promotion.loses}.`;
+      return `not promoting ${resource}: ${promotion.why}.${loss} What to do: ${promotion.todo}`;
+    }
   }
 }
 

@@ -103,7 +103,12 @@ stop-retries = 0
   const {config} = build({systoleConf});
   assert.deepEqual(config?.systole, {
     defaults: {startMs: 60_000, stopMs: 90_000, statusMs: 20_000},
-    perAgent: {mysqld: {startMs: 600_000, stopMs: 300_000}, Filesystem: {startMs: 120_000}, apache2: {statusMs: 500}},
+    perAgent: {
+      mysqld: {startMs: 600_000, stopMs: 300_000},
+      Filesystem: {startMs: 120_000},
+      drbddisk: {startMs: 240_000},
+      apache2: {statusMs: 500},
+    },
     killDelayMs: 5000,
     stopRetries: 0,
     stopRetryDelayMs: 1000,

@@ -5,9 +5,9 @@
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {chmodSync, mkdirSync} from 'node:fs';
+import {chmodSync, mkdirSync, symlinkSync, writeFileSync} from 'node:fs';
 import {afterEach, beforeEach, describe, test} from '@jest/globals';
-import {type DiskOptions, demote, promote} from '../../src/runtime/drbd/disk.js';
+import {type DiskOptions, demote, promote, secondAttemptMs} from '../../src/runtime/drbd/disk.js';
 import {type Holder, holdersOf} from '../../src/runtime/drbd/holders.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
 import {root, runProgram} from '../helpers/command.js';
@@ -132,6 +132,7 @@ describe('promote', () => {
     const result = await promote('data', options());
     assert.equal(result.exit, 1);
     assert.match(result.text, /data is Primary on the other node, and the replication link to it works/);
+    assert.match(result.text, /Promoting would lose what one of two Primaries writes/);
     // 0.1 s + 0.1 s of the timers, and 0.3 s.
     const tookMs = performance.now() - startedMs;
     assert.ok(tookMs > 500 && tookMs < 3000, `${tookMs}`);
@@ -169,6 +170,18 @@ describe('promote', () => {
   test('exit code 0 is not believed: the role is read back', async () => {
     drbd.put('on-primary', 'exit 0');
     assert.equal((await promote('data', options())).exit, 1);
+  });
+
+  test('a peer is given time for two attempts to connect, by the timers in force, within bounds', async () => {
+    const tools = new DrbdTools(drbd.env);
+    for (const [seconds, ms] of [
+      [1, 4000],
+      [10, 11_000],
+      [120, 30_000],
+    ] as const) {
+      drbd.put('show', `resource data { net { connect-int ${seconds}; } }\n`);
+      assert.equal(await secondAttemptMs('data', tools, 4000), ms);
+    }
   });
 
   test('StandAlone: the connection is taken up before anything is decided', async () => {
@@ -237,6 +250,36 @@ describe('demote', () => {
     assert.equal((await demote('data', options())).exit, 0);
     assert.deepEqual(drbd.calls(), []);
   });
+});
+
+test('a mount is named with the processes that keep it busy, in whatever namespace it is', () => {
+  const proc = drbd.dir;
+  const make = (pid: string, namespace: string, mounts: string, links: Record<string, string>): void => {
+    mkdirSync(`${proc}/${pid}/ns`, {recursive: true});
+    mkdirSync(`${proc}/${pid}/fd`);
+    symlinkSync(`mnt:[${namespace}]`, `${proc}/${pid}/ns/mnt`);
+    writeFileSync(`${proc}/${pid}/mountinfo`, mounts);
+    writeFileSync(`${proc}/${pid}/cmdline`, `program-${pid}\0-x\0`);
+    for (const [name, target] of Object.entries(links)) symlinkSync(target, `${proc}/${pid}/${name}`);
+  };
+  const here = '36 35 147:4711 / /my\\040data rw - ext4 /dev/drbd4711 rw\n';
+  make('self', '1', here, {});
+  make('100', '1', here, {'fd/3': '/my data/mysql/ibdata1'});
+  make('101', '1', here, {cwd: '/my data'});
+  make('102', '1', here, {cwd: '/my database', 'fd/0': '/dev/null'});
+  make('200', '2', here.replace('my\\040data', 'other'), {cwd: '/', exe: '/other/bin/x'});
+  const found = holdersOf(4711, proc, `${proc}/sys`);
+  assert.deepEqual(
+    found.map(({text, point, isOurs}) => [text, point, isOurs]),
+    [
+      ['it is mounted on /my data, used by process 100 (program-100 -x), 101 (program-101 -x)', '/my data', true],
+      [
+        'it is mounted on /other in the mount namespace of process 200 (program-200 -x), used by process 200 (program-200 -x)',
+        '/other',
+        false,
+      ],
+    ],
+  );
 });
 
 test('nobody holds a device that does not exist', () => {

@@ -6,7 +6,7 @@
 
 import {isConnected, type ResourceState} from '../../drbd/state.js';
 import {type LogRecord, log} from '../../model/log.js';
-import {whyNotUp} from './disk.js';
+import {secondAttemptMs, whyNotUp} from './disk.js';
 import {type DrbdTools, reasonOf} from './tools.js';
 
 export interface BringUpOptions {
@@ -65,7 +65,8 @@ async function connect(resource: string, options: BringUpOptions): Promise<void>
   options.log(log('info', 'DISK_CONNECT', text, {resource}));
   const exit = await tools.adm(['connect', resource], TOOL_MS);
   if (exit.code !== 0) return warn(options, resource, `drbdadm connect ${resource}: ${reasonOf(exit)}`);
-  const endMs = performance.now() + (options.lookMs ?? LOOK_MS);
+  const lookMs = options.lookMs ?? (await secondAttemptMs(resource, tools, LOOK_MS));
+  const endMs = performance.now() + lookMs;
   while (performance.now() < endMs) {
     await new Promise((resolve) => setTimeout(resolve, options.pollMs ?? 500));
     const sight = await tools.read(resource);

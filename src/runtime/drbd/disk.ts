@@ -31,8 +31,11 @@ export interface DiskResult {
 const TOOL_MS = 30_000;
 /** drbdadm asks the fence-peer handler, which may wait for the peer's answer or its death. */
 const PRIMARY_MS = 70_000;
-/** A resource that we brought up finds its peer, if there is one, within a few round trips. */
+/** A resource that we brought up finds its peer, if there is one, within a few round trips, or at DRBD's second attempt. */
 const MEET_MS = 4000;
+const AFTER_ATTEMPT_MS = 1000;
+/** `connect-int` may be two minutes; no service waits that long for a peer that is probably dead. */
+const ATTEMPT_MS_MAX = 30_000;
 
 export async function promote(resource: string, options: DiskOptions): Promise<DiskResult> {
   const {tools} = options;
@@ -107,11 +110,18 @@ function isAlone(state: ResourceState): boolean {
 /** The peer's word on who has the newer data is worth a short wait; a dead peer costs it once, at the first start only. */
 async function meetPeer(resource: string, options: DiskOptions): Promise<void> {
   const startedMs = performance.now();
-  while (performance.now() - startedMs < (options.meetMs ?? MEET_MS)) {
+  const meetMs = options.meetMs ?? (await secondAttemptMs(resource, options.tools, MEET_MS));
+  while (performance.now() - startedMs < meetMs) {
     const sight = await options.tools.read(resource);
     if (sight.found === 'up' && (isConnected(sight.state) || sight.state.peers.length === 0)) return;
     await pause(options.pollMs ?? 200);
   }
+}
+
+/** When DRBD has tried twice to connect, by the timers in force; between the given time and ATTEMPT_MS_MAX. */
+export async function secondAttemptMs(resource: string, tools: DrbdTools, leastMs: number): Promise<number> {
+  const {connectIntervalMs} = await tools.settings(resource);
+  return Math.min(Math.max(leastMs, connectIntervalMs + AFTER_ATTEMPT_MS), ATTEMPT_MS_MAX);
 }
 
 /** What `drbdadm up` met, and what to do about it. */

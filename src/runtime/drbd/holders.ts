@@ -4,6 +4,8 @@
 import {readdirSync, readFileSync, readlinkSync, statSync} from 'node:fs';
 
 const DRBD_MAJOR = 147;
+/** Named of those that use one mount. */
+const USERS_MAX = 5;
 
 export interface Holder {
   /** undefined: the kernel itself holds it (swap, a device on top). */
@@ -31,8 +33,12 @@ function mounts(number: string, proc: string): readonly Holder[] {
     if (namespace === undefined || seen.has(namespace)) continue;
     seen.add(namespace);
     for (const line of text(`${proc}/${pid}/mountinfo`).split('\n')) {
-      const [, , device, , point] = line.split(' ');
-      if (device !== number || point === undefined) continue;
+      const [, , device, , escaped] = line.split(' ');
+      if (device !== number || escaped === undefined) continue;
+      // The kernel writes blanks as \040.
+      const point = escaped.replace(/\\([0-7]{3})/g, (_, octal: string) =>
+        String.fromCharCode(Number.parseInt(octal, 8)),
+      );
       const isOurs = namespace === ours;
       const where = isOurs ? '' : ` in the mount namespace of process ${describe(proc, pid)}`;
       found.push({
@@ -40,11 +46,25 @@ function mounts(number: string, proc: string): readonly Holder[] {
         kind: 'mount',
         point,
         isOurs,
-        text: `it is mounted on ${point}${where}`,
+        text: `it is mounted on ${point}${where}${usedBy(point, namespace, proc)}`,
       });
     }
   }
   return found;
+}
+
+/** Processes that keep a mount busy, as its own namespace names their files. Links are read, files never. */
+function usedBy(point: string, namespace: string, proc: string): string {
+  const isBelow = (path: string | undefined): boolean => path === point || path?.startsWith(`${point}/`) === true;
+  const users = pids(proc).filter((pid) => {
+    if (Number(pid) === process.pid || link(`${proc}/${pid}/ns/mnt`) !== namespace) return false;
+    if (['cwd', 'root', 'exe'].some((name) => isBelow(link(`${proc}/${pid}/${name}`)))) return true;
+    return names(`${proc}/${pid}/fd`).some((fd) => isBelow(link(`${proc}/${pid}/fd/${fd}`)));
+  });
+  if (users.length === 0) return '';
+  const named = users.slice(0, USERS_MAX).map((pid) => describe(proc, pid));
+  if (users.length > USERS_MAX) named.push(`${users.length - USERS_MAX} more`);
+  return `, used by process ${named.join(', ')}`;
 }
 
 function openers(minor: number, proc: string): readonly Holder[] {
