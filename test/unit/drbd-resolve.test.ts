@@ -109,6 +109,24 @@ function systole(...words: string[]): Promise<Ended> {
 }
 const resolve = (...words: string[]): Promise<Ended> =>
   systole('resolve', 'data', '--discard-node', 'n1', '--wait', '30', ...words);
+/** At a terminal, where the question is answered by these keys. */
+function resolveAt(keys: string): Promise<Ended> {
+  const startedMs = performance.now();
+  const words = `${root}/bin/systole drbd resolve data --discard-node n1 --wait 30 --no-backup`;
+  const child = spawn('script', ['-qefc', words, '/dev/null'], {cwd: '/', env: {...where.env, ...drbd.env}});
+  let stdout = '';
+  let isAsked = false;
+  child.stdin.on('error', () => undefined);
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+    if (!isAsked && stdout.includes('Type the name')) child.stdin.write(keys);
+    isAsked ||= stdout.includes('Type the name');
+  });
+  return new Promise((done) => {
+    child.on('close', (status) => done({status, stdout, stderr: stdout, tookMs: performance.now() - startedMs}));
+  });
+}
+
 /** Calls of drbdadm that do more than to look. */
 function changes(): readonly string[] {
   const lines = [...drbd.allCalls().matchAll(/^drbdadm (.*)$/gm)].map(([, words]) => words ?? '');
@@ -170,6 +188,13 @@ describe('resolve', () => {
     assert.equal(ended.status, 0, ended.stderr);
     assert.ok(drbd.calls().includes('resume-sync data'));
     assert.ok(readFileSync(`${backupDirectory()}/volume-0.blocks`).equals(loser));
+    assert.ok(disk().equals(winner));
+  });
+
+  test('the name of the resource, typed, is the confirmation', async () => {
+    const ended = await resolveAt('data\r');
+    assert.equal(ended.status, 0, ended.stdout);
+    assert.match(ended.stdout, /KiB of changed blocks.*No backup is made.*Type the name/s);
     assert.ok(disk().equals(winner));
   });
 
@@ -251,6 +276,11 @@ describe('refused, with what to do, and nothing is touched', () => {
     await says(ended, 3, /this is n1/, /hint: on n2: systole drbd resolve data --discard-node n2/);
     const strange = await systole('resolve', 'data', '--discard-node', 'n3');
     await says(strange, 3, /n3 is neither of the two nodes/);
+  });
+
+  test('another name, none, the end of the input, an interruption', async () => {
+    for (const keys of ['date\r', '\r', 'DATA\r', '\x04', '\x03'])
+      await says(await resolveAt(keys), 3, /not confirmed: nothing was changed/);
   });
 
   test('nobody to ask', async () => says(await resolve(), 1, /hint: --yes/));

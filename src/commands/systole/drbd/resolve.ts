@@ -144,7 +144,8 @@ export default class DrbdResolve extends SystoleCommand {
     if (process.stdin.isTTY !== true)
       throw new Exit(EXIT.usage, 'systole drbd resolve: nobody can be asked here\n    hint: --yes');
     const terminal = createInterface({input: process.stdin, output: process.stdout});
-    const answer = await terminal.question(`Type the name of the resource to go on: `);
+    // The end of the input or an interruption is an error there, and no name here.
+    const answer = await terminal.question('Type the name of the resource to go on: ').catch(() => '');
     terminal.close();
     if (answer.trim() !== resource) throw refused('not confirmed: nothing was changed', `it would be: ${resource}`);
   }
