@@ -1,6 +1,7 @@
 // DRBD's handlers: which one is configured, and when the kernel calls it. What the handler itself does is in
 // bin/drbd-peer-outdater.
 
+import {handlerOf, hostsOf, resourceBlocks} from './conf.js';
 import type {ShowBlock} from './show.js';
 
 /** A line of `drbdsetup events2` that says the kernel calls a handler. */
@@ -19,19 +20,12 @@ export interface FenceHandler {
 
 /** From `drbdadm dump`: the fence-peer handler of each resource that has one. */
 export function fenceHandlers(dump: ShowBlock, node: string): Readonly<Record<string, FenceHandler>> {
-  const common = handlerIn(dump.blocks.find((block) => block.name === 'common'));
-  const found = dump.blocks.flatMap((block): [string, FenceHandler][] => {
-    const name = /^resource "?([^"\s]+)"?$/.exec(block.name)?.[1];
-    const command = handlerIn(block) ?? common;
-    if (name === undefined || command === undefined) return [];
-    const hosts = block.blocks.flatMap((each) => /^on (.+)$/.exec(each.name)?.[1]?.split(/\s+/) ?? []);
-    return [[name, {command, peers: hosts.filter((host) => host.toLowerCase() !== node.toLowerCase())}]];
+  const found = resourceBlocks(dump).flatMap(([name, block]): [string, FenceHandler][] => {
+    const command = handlerOf(block, dump);
+    const peers = hostsOf(block).filter((host) => host.toLowerCase() !== node.toLowerCase());
+    return command === undefined ? [] : [[name, {command, peers}]];
   });
   return Object.fromEntries(found);
-}
-
-function handlerIn(block: ShowBlock | undefined): string | undefined {
-  return block?.blocks.find((each) => each.name === 'handlers')?.values['fence-peer'];
 }
 
 /** May dopd begin before the handler has asked? Only for our own handler, and where there is no choice of peers. */

@@ -5,6 +5,8 @@
 export interface ShowBlock {
   readonly name: string;
   readonly values: Readonly<Record<string, string>>;
+  /** Every statement: a key may stand twice, as `host` does in a `connection`. */
+  readonly statements: readonly (readonly string[])[];
   readonly blocks: readonly ShowBlock[];
 }
 
@@ -26,6 +28,7 @@ export function parseShow(text: string): ShowBlock {
   let at = 0;
   const block = (name: string): ShowBlock => {
     const values: Record<string, string> = {};
+    const statements: (readonly string[])[] = [];
     const blocks: ShowBlock[] = [];
     let words: string[] = [];
     while (at < tokens.length) {
@@ -38,10 +41,11 @@ export function parseShow(text: string): ShowBlock {
         const [key, ...rest] = words;
         // A flag such as `allow-two-primaries;` has no value in some versions.
         if (key !== undefined) values[key] = rest.join(' ').replace(/^"|"$/g, '') || 'yes';
+        if (key !== undefined) statements.push(words);
         words = [];
       } else words.push(token);
     }
-    return {name, values, blocks};
+    return {name, values, statements, blocks};
   };
   return block('');
 }
@@ -63,7 +67,7 @@ export function settingsOf(show: ShowBlock): DrbdSettings {
   };
 }
 
-export const DEFAULT_SETTINGS: DrbdSettings = settingsOf({name: '', values: {}, blocks: []});
+export const DEFAULT_SETTINGS: DrbdSettings = settingsOf({name: '', values: {}, statements: [], blocks: []});
 
 /** After so long DRBD has noticed that a peer is gone, whether it was writing or idle. */
 export function noticeMs(settings: DrbdSettings): number {

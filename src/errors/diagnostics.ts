@@ -103,6 +103,14 @@ export const diagnosticCatalogue = {
   SYSTOLE_CONF_KEY: error('see ha.d.example/systole.conf'),
   SYSTOLE_CONF_VALUE: error('see ha.d.example/systole.conf'),
   SYSTOLE_CONF_REPEATED: warning('keep one of them'),
+
+  DRBD_CONF_FENCING: warning('fencing resource-only; in the section disk with DRBD 8.4, in net with 9'),
+  DRBD_CONF_HANDLER: warning('add the fence-peer handler of docs/drbd.md'),
+  DRBD_CONF_STONITH: warning('add a stonith_host line to ha.cf, or use fencing resource-only'),
+  DRBD_CONF_SPLIT_BRAIN: warning('leave it at disconnect, the default; systole drbd resolve keeps a backup'),
+  DRBD_CONF_PROTOCOL: warning('protocol C'),
+  DRBD_CONF_TWO_PRIMARIES: warning('remove allow-two-primaries: it is for cluster file systems'),
+  DRBD_CONF_HOSTS: warning('on NAME must be the name of a node in ha.cf, as uname -n prints it'),
 } satisfies Record<string, Row>;
 
 export type DiagnosticCode = keyof typeof diagnosticCatalogue;

@@ -1,6 +1,7 @@
 // The DRBD resources of this node's groups, as the manager sees them: which they are follows from haresources, the rest is
 // loaded only when there is one. A node without drbddisk, or without DRBD's programs, pays nothing.
 
+import type {ConfQuestion} from '../drbd/conf-check.js';
 import type {ClusterConfig} from '../model/config.js';
 import {type DiskFacts, diskOf} from '../model/disk.js';
 import type {LogRecord} from '../model/log.js';
@@ -30,6 +31,7 @@ export class Disks {
         env: this.options.env(),
         log: this.options.log,
         peer: () => peerOf(this.options.config()),
+        question: () => confQuestion(this.options.config()),
         onFacts: (facts) => {
           if (!this.isClosed) this.options.onFacts(facts);
         },
@@ -49,6 +51,11 @@ export class Disks {
 function peerOf({ha}: ClusterConfig): string | undefined {
   const others = ha.nodes.filter((node) => node !== ha.node);
   return others.length === 1 ? others[0] : undefined;
+}
+
+/** What drbd.conf is judged by. */
+export function confQuestion({ha, groups}: ClusterConfig): ConfQuestion {
+  return {names: drbdNames(groups), node: ha.node, nodes: ha.nodes, hasStonith: ha.stonith !== undefined};
 }
 
 /** `drbddisk` alone means every resource of the configuration, as the agent has it: `all`. */

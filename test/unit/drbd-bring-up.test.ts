@@ -27,6 +27,7 @@ const common = () => ({
   env: drbd.env,
   log: (record: LogRecord) => void said.push(record),
   peer: () => 'n2',
+  question: () => ({names: [], node: 'n1', nodes: ['n1', 'n2'], hasStonith: false}),
   onFacts: (facts: readonly DiskFacts[]) => void told.push(facts),
 });
 
@@ -112,6 +113,17 @@ test('no metadata, no such resource: one warning each that says what to do', asy
 test('all: every resource of the configuration', async () => {
   await bringUp({up: 'no'}, ['all']);
   assert.deepEqual(drbd.calls(), ['up data']);
+});
+
+test('what drbd.conf lacks is said once, after the disks are up', async () => {
+  drbd.put(
+    'dump',
+    '# resource data on n1: not ignored, not stacked\n# defined at /etc/drbd.conf:3\nresource data { on n1 { } on n2 { } }',
+  );
+  const [text, ...others] = await bringUp({up: 'no'});
+  assert.deepEqual(others, []);
+  assert.match(text ?? '', /^\/etc\/drbd\.conf:3: data: no fencing: .+\. What to do: fencing resource-only;/);
+  assert.deepEqual([said[0]?.code, said.at(-1)?.code], ['DISK_UP', 'DRBD_CONF_FENCING']);
 });
 
 test('without its programs nothing is said and nothing is done', async () => {

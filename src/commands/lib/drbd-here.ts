@@ -1,8 +1,12 @@
-// What the `systole drbd` commands share: this node's name, and the resources that drbd.conf gives it.
+// What the `systole drbd` commands share: this node's name, the resources that drbd.conf gives it, and what it lacks for them.
 
 import {hostname} from 'node:os';
+import type {Diagnostic} from '../../model/config.js';
+import {confQuestion} from '../../runtime/disks.js';
+import {confWarnings} from '../../runtime/drbd/conf-warnings.js';
 import type {DrbdTools} from '../../runtime/drbd/tools.js';
-import {EXIT, Exit} from './program.js';
+import {loadConfig} from '../../runtime/load-config.js';
+import {EXIT, Exit, paths} from './program.js';
 
 export function nodeHere(): string {
   return (process.env['HA_CURHOST'] ?? hostname()).toLowerCase();
@@ -22,4 +26,13 @@ export async function resourcesHere(tools: DrbdTools, only?: string): Promise<re
       `systole drbd: ${only} is not a resource of this node\n    hint: there is ${resources.join(', ')}`,
     );
   return [only];
+}
+
+/** Of those that haresources names, too. A configuration with errors judges nothing: `systole check` names them. */
+export async function warningsHere(tools: DrbdTools, resources: readonly string[]): Promise<readonly Diagnostic[]> {
+  const {config} = loadConfig(paths(), process.env);
+  if (!config) return [];
+  const question = confQuestion(config);
+  const isNamed = (resource: string): boolean => question.names.includes(resource) || question.names.includes('all');
+  return confWarnings(tools, {...question, names: resources.filter(isNamed)});
 }

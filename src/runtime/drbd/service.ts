@@ -1,10 +1,12 @@
-// What the manager does about DRBD by itself: brings up what its groups need, and follows it. Names come from haresources,
-// `all` stands for every resource of drbd.conf. Each is brought up once in the life of this manager: what is taken down or
-// disconnected later was so decided by somebody. Without DRBD's programs nothing is done and nothing is known.
+// What the manager does about DRBD by itself: brings up what its groups need, says what drbd.conf lacks for them, and follows it. Names
+// come from haresources, `all` stands for every resource of drbd.conf. Each is brought up once in the life of this manager: what is
+// taken down or disconnected later was so decided by somebody. Without DRBD's programs nothing is done and nothing is known.
 
+import type {ConfQuestion} from '../../drbd/conf-check.js';
 import type {DiskFacts} from '../../model/disk.js';
-import type {LogRecord} from '../../model/log.js';
+import {type LogRecord, log as record} from '../../model/log.js';
 import {type BringUpOptions, bringUpHere} from './bring-up.js';
+import {confWarnings} from './conf-warnings.js';
 import {DiskWatch, type WatchOptions} from './disk-watch.js';
 import {DrbdTools} from './tools.js';
 import {type DrbdPlaces, journalPath, readFinding, readJson} from './view-here.js';
@@ -13,6 +15,8 @@ export interface DiskServiceOptions {
   readonly env: Readonly<Record<string, string>>;
   readonly log: (record: LogRecord) => void;
   readonly peer: () => string | undefined;
+  /** What drbd.conf is judged by, as things are now. */
+  readonly question: () => ConfQuestion;
   readonly onFacts: (facts: readonly DiskFacts[]) => void;
   readonly tools?: DrbdTools;
   /** For tests: other times. */
@@ -45,15 +49,21 @@ export function openDiskService(options: DiskServiceOptions): DiskService {
       if (!isClosed) await bringUpHere(resource, {...options.bringUp, tools, log, isSplit});
     watch.poke();
   };
+  const judgeConf = async (names: readonly string[]): Promise<void> => {
+    for (const {code, file, line, text, hint} of await confWarnings(tools, {...options.question(), names}))
+      log(record('WARN', code, `${file}${line === 0 ? '' : `:${line}`}: ${text}. What to do: ${hint}`));
+  };
   return {
     follow(names) {
       if (isClosed || tools.find('drbdsetup') === undefined) return;
       watch.follow(names);
-      for (const name of names) {
-        if (seen.has(name) || tools.find('drbdadm') === undefined) continue;
+      const fresh = tools.find('drbdadm') === undefined ? [] : names.filter((name) => !seen.has(name));
+      for (const name of fresh) {
         seen.add(name);
         work = work.then(() => (isClosed ? undefined : bringUp(name)));
       }
+      // Last: no disk waits for it.
+      if (fresh.length > 0) work = work.then(() => (isClosed ? undefined : judgeConf(fresh)));
     },
     idle: () => work,
     close() {

@@ -103,8 +103,14 @@ export class DrbdTools {
 
   /** The configuration as drbdadm understands it, of all resources of this node. */
   async configuration(): Promise<ShowBlock | undefined> {
+    const text = await this.dump();
+    return text === undefined ? undefined : parseShow(text);
+  }
+
+  /** The same as text, whose comments say where each resource is defined. */
+  async dump(): Promise<string | undefined> {
     const exit = await this.adm(['dump'], READ_MS);
-    return exit.code === 0 ? parseShow(exit.stdout) : undefined;
+    return exit.code === 0 ? exit.stdout : undefined;
   }
 
   /** Every resource that the configuration gives this node. */
