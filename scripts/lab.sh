@@ -1,5 +1,5 @@
 #!/bin/bash
-# `npm run lab -- up|down|exec|cut|heal|powercut|boot|pause|status` and `npm run test:lab`: two QEMU guests (no KVM needed) with
+# `npm run lab -- COMMAND` (main.ts lists them) and `npm run test:lab`: two QEMU guests (no KVM needed) with
 # Debian's kernel, real DRBD and MariaDB. Does its own set-up: Debian packages; the kernel's package is downloaded and
 # unpacked, never installed; an initramfs; a data directory. All of that is kept in $SYSTOLE_LAB_CACHE and made once.
 set -euo pipefail

@@ -1,5 +1,6 @@
 #!/bin/bash
-# `npm run soak -- --minutes N [--seed S]`: random faults in the lab of two guests, from a seed (test/lab/soak.ts, docs/drbd.md).
+# `npm run soak -- --minutes N [--seed S] [--stonith]`: random faults in the lab of two guests, from a seed; with --stonith each node
+# may shoot the other, and there are partitions and long pauses too (test/lab/soak.ts, docs/drbd.md).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 exec bash scripts/lab.sh soak "$@"

@@ -1,87 +1,17 @@
-// The cluster of the worked example in two guests: its files, the documented first start of DRBD, the daemon of either kind,
-// and what the guests' own kernels say of who is active. Nothing here believes the daemon.
+// The cluster of the worked example in two guests: puts its files there (settings.ts), makes the documented first start of DRBD, runs
+// the daemon of either kind, and tells what the guests' own kernels say of who is active. Nothing here believes the daemon.
 
 import {spawn} from 'node:child_process';
 import {type MinorState, parseProcDrbd} from '../../src/drbd/proc-drbd.js';
 import {Writer} from '../../src/lab/client.js';
 import {packageRoot} from '../../src/lab/host.js';
-import {cacheDirectory, type Guest} from './guest.js';
+import type {Guest} from './guest.js';
 import {NAMESPACE, SERVICE_ADDRESS} from './network.js';
+import {cacheDirectory} from './qemu.js';
+import {DEFAULTS, drbdConf, HARESOURCES, haCf, MORE_CNF, MORE_HARESOURCES, MY_CNF, type Settings} from './settings.js';
 import {SLOW, until} from './slow.js';
 
-/** What scenarios vary; in force on a guest after `configure`, DRBD's part also after `drbdadm adjust`. */
-export interface Settings {
-  readonly fencing: 'resource-only' | 'resource-and-stonith';
-  /** Each node may cut the other's power, whatever the cables do (stonith.ts). */
-  readonly hasStonith: boolean;
-  /** Lines added to ha.cf. */
-  readonly haCf: string;
-  /** DRBD's timers. */
-  readonly net: string;
-  /** Debian's drbd-peer-outdater also where the daemon is ours. */
-  readonly hasDebianHelper: boolean;
-}
-
-export const DEFAULTS: Settings = {
-  fencing: 'resource-only',
-  hasStonith: false,
-  haCf: '',
-  net: `timeout ${50 * SLOW}; ping-int ${5 * SLOW}; ping-timeout ${30 * SLOW}; connect-int ${5 * SLOW};`,
-  hasDebianHelper: false,
-};
-
 export type Kind = 'systole' | 'real';
-
-const drbdConf = (outdater: string, {fencing, net}: Settings): string => `global { usage-count no; }
-resource data {
-  protocol C;
-  disk { fencing ${fencing}; on-io-error detach; resync-rate 60M; }
-  net { ${net} }
-  handlers { fence-peer "${outdater} -t ${12 * SLOW}"; }
-  on data-1-1 { device /dev/drbd0; disk /dev/lab-lower; address 10.0.10.7:7788; meta-disk internal; }
-  on data-1-2 { device /dev/drbd0; disk /dev/lab-lower; address 10.0.10.8:7788; meta-disk internal; }
-}
-`;
-
-/** The second worked example, to the letter. */
-export const HARESOURCES = `data-1-1 IPaddr::${SERVICE_ADDRESS}/24/eth0 drbddisk::data Filesystem::/dev/drbd0::/data::ext4 mysqld\n`;
-
-const MY_CNF = `[mysqld]
-user = root
-datadir = /data/mysql
-socket = /run/mysqld.sock
-pid-file = /run/mysqld.pid
-log-error = /var/log/mysqld.log
-bind-address = 0.0.0.0
-port = 3306
-skip-name-resolve
-innodb_flush_log_at_trx_commit = 1
-innodb_log_file_size = 16M
-innodb_buffer_pool_size = 32M
-innodb_buffer_pool_dump_at_shutdown = off
-innodb_buffer_pool_load_at_startup = off
-performance_schema = off
-[client]
-socket = /run/mysqld.sock
-user = root
-`;
-
-// Not realtime: one emulated processor starves while a real-time process starts on it.
-const haCf = (peer: number, libexec: string, {hasStonith, haCf: more}: Settings): string => `logfile /var/log/ha-log
-debugfile /var/log/ha-debug
-keepalive 1
-warntime ${4 * SLOW}
-deadtime ${8 * SLOW}
-initdead ${25 * SLOW}
-auto_failback off
-realtime off
-ucast eth0 10.0.0.${peer + 6}
-ucast eth1 10.0.10.${peer + 6}
-node data-1-1
-node data-1-2
-respawn hacluster ${libexec}/dopd
-apiauth dopd gid=haclient uid=hacluster
-${hasStonith ? 'stonith_host * external/lab data-1-1,data-1-2\n' : ''}${more}`;
 
 interface Programs {
   readonly libexec: string;
@@ -115,11 +45,14 @@ const PROGRAMS: Readonly<Record<Kind, Programs>> = {
 const PLUGINS = '/usr/lib/stonith/plugins/external';
 const WATCH_MS = 400;
 
-/** What one guest's kernel says. */
+/** What one guest's kernel says; `minor` and `isMounted` are those of the worked example, drbd0. */
 export interface Seen {
   readonly minor: MinorState | undefined;
   readonly isMounted: boolean;
   readonly hasAddress: boolean;
+  readonly minors: readonly MinorState[];
+  /** What one node alone may have, as `drbd0 Primary`, `drbd0 mounted`. */
+  readonly holds: readonly string[];
 }
 
 export class Cluster {
@@ -149,11 +82,16 @@ export class Cluster {
     const {libexec, prepare} = this.#programs(guest);
     await guest.run(prepare);
     const helpers = this.settings.hasDebianHelper ? PROGRAMS.real.libexec : libexec;
+    const {hasMore} = this.settings;
+    // While the file still names it: what no file names can only be taken down by its minors.
+    if (!hasMore) await guest.run("! grep -qs '^resource more' /etc/drbd.conf || drbdadm down more", 60_000);
     await guest.write('/etc/drbd.conf', drbdConf(`${helpers}/drbd-peer-outdater`, this.settings));
     await guest.write('/etc/my.cnf', MY_CNF);
+    if (hasMore) await guest.write('/more/my.cnf', MORE_CNF);
+    if (hasMore) await guest.run('mkdir -p /more/a /more/b');
     await guest.run(`mkdir -p ${PLUGINS} && install -m 755 ${packageRoot}/test/lab/guest/stonith ${PLUGINS}/lab`);
     await guest.write('/etc/ha.d/ha.cf', haCf(3 - guest.number, libexec, this.settings));
-    await guest.write('/etc/ha.d/haresources', HARESOURCES);
+    await guest.write('/etc/ha.d/haresources', hasMore ? HARESOURCES + MORE_HARESOURCES : HARESOURCES);
     await guest.write('/etc/ha.d/authkeys', 'auth 1\n1 sha1 HA_JACKBILLOW\n', '600');
     // A first run reads everything over 9p, slower than any deadtime; a real machine has warm disks.
     const warm = `cat ${packageRoot}/dist/bundle/*.cjs /usr/sbin/mariadbd /usr/sbin/drbd* /lib/drbd/* /sbin/e2fsck /bin/mount >/dev/null`;
@@ -194,20 +132,27 @@ export class Cluster {
     if (!guest.isOn || guest.isPaused) return undefined;
     const ran = await guest.exec('@look', 20_000).catch(() => undefined);
     if (!ran) return undefined;
+    const minors = parseProcDrbd(ran.stdout)?.minors ?? [];
+    const primaries = minors.filter(({role}) => role === 'Primary').map(({minor}) => `drbd${minor} Primary`);
+    const mounted = [...ran.stdout.matchAll(/^\/dev\/(drbd\d+) /gm)].map(([, device]) => `${device} mounted`);
     return {
-      minor: parseProcDrbd(ran.stdout)?.minors[0],
-      isMounted: /^\/dev\/drbd/m.test(ran.stdout),
+      minor: minors.find(({minor}) => minor === 0),
+      isMounted: mounted.includes('drbd0 mounted'),
       hasAddress: ran.stdout.includes(`local ${SERVICE_ADDRESS}/`),
+      minors,
+      holds: [...primaries, ...mounted],
     };
   }
 
-  /** Both disks good and connected. */
+  /** Every volume good on both nodes, and connected. */
   async synchronised(timeoutMs = 240_000): Promise<void> {
-    const isGood = async () => {
-      const minor = (await this.see(this.guests[0]))?.minor;
-      return minor?.disk === 'UpToDate' && minor.peerDisk === 'UpToDate' && minor.replication === 'Established';
+    const isGood = ({disk, peerDisk, replication}: MinorState): boolean =>
+      disk === 'UpToDate' && peerDisk === 'UpToDate' && replication === 'Established';
+    const areGood = async (): Promise<boolean> => {
+      const minors = (await this.see(this.guests[0]))?.minors ?? [];
+      return minors.length === (this.settings.hasMore ? 3 : 1) && minors.every(isGood);
     };
-    await until(isGood, {timeoutMs, everyMs: 1000, what: () => 'DRBD does not synchronise'});
+    await until(areGood, {timeoutMs, everyMs: 1000, what: () => 'DRBD does not synchronise'});
   }
 
   /** Which guest is Primary with the file system mounted and the address; fails when none becomes so in time. */
@@ -234,8 +179,9 @@ export class Cluster {
   }
 }
 
+/** When one fails, the other is awaited all the same: nothing goes on behind the caller's back. */
 export async function both(guests: readonly Guest[], act: (guest: Guest) => Promise<void>): Promise<void> {
-  await Promise.all(guests.map(act));
+  for (const ended of await Promise.allSettled(guests.map(act))) if (ended.status === 'rejected') throw ended.reason;
 }
 
 /** Looks at both guests all the time; what must never be is remembered. */
@@ -263,8 +209,8 @@ export class Watch {
       // A look without an answer has seen nothing.
       const isWhole = this.cluster.guests.every((guest, at) => seen[at] !== undefined || !guest.isOn || guest.isPaused);
       if (isWhole && seen.some((each) => each !== undefined)) this.looks += 1;
-      if (seen.every((each) => each?.minor?.role === 'Primary')) this.#saw('two Primaries');
-      if (seen.every((each) => each?.isMounted)) this.#saw('mounted on both');
+      const [here, there] = seen;
+      for (const what of here?.holds ?? []) if (there?.holds.includes(what)) this.#saw(`${what} on both nodes`);
       await new Promise((resolve) => setTimeout(resolve, WATCH_MS));
     }
   }

@@ -1,13 +1,14 @@
 // The faults of the soak. Each is made in a cluster in which all is well and leaves what it broke broken, for soak.ts to heal. Only
-// faults for which zero lost rows and one Primary can be promised without STONITH: no partition of all links, no pause as
-// long as deadtime.
+// faults for which zero lost rows and one Primary can be promised: a partition of all links and a pause longer than deadtime only
+// with STONITH.
 
 import assert from 'node:assert/strict';
 import {both} from './cluster.js';
+import {failLower, fill} from './disk-faults.js';
 import type {Guest} from './guest.js';
 import * as network from './network.js';
-import {askToMove, bringBack, type Run} from './run.js';
-import {until} from './slow.js';
+import {askToMove, type Run} from './run.js';
+import {SLOW, until} from './slow.js';
 
 export interface Fault {
   readonly run: Run;
@@ -60,7 +61,11 @@ export const WEIGHTS: Readonly<Record<string, number>> = {
   'kill-database': 2,
   move: 4,
   'stop-start': 2,
+  'disk-errors': 1,
+  'full-disk': 1,
 };
+
+export const FENCED_WEIGHTS: Readonly<Record<string, number>> = {...WEIGHTS, partition: 2, 'long-pause': 2};
 
 export const FAULTS: Readonly<Record<string, (fault: Fault) => Promise<void>>> = {
   'power-active': async ({active, dice, tell}) => {
@@ -99,8 +104,6 @@ export const FAULTS: Readonly<Record<string, (fault: Fault) => Promise<void>>> =
     await run.serving(await run.written(), 60_000);
     await active.powerCut();
     await pause(dice.between(5000, 30_000));
-    await network.healCable(1, 'eth1');
-    await bringBack(run, active, false);
   },
   'heartbeat-cut': async ({dice, tell}) => {
     const ms = dice.between(2000, 25_000);
@@ -151,6 +154,40 @@ export const FAULTS: Readonly<Record<string, (fault: Fault) => Promise<void>>> =
     await run.cluster.stop(guest);
     await pause(dice.between(0, 10_000));
     await run.cluster.start(guest);
+  },
+  'disk-errors': async ({run, active, dice, tell}) => {
+    const ms = dice.between(1000, 15_000);
+    tell(`the disk of ${active.name}, for ${said(ms)}`);
+    await failLower(run.cluster, active);
+    await pause(ms);
+  },
+  'full-disk': async ({active, dice, tell}) => {
+    const ms = dice.between(1000, 15_000);
+    tell(`no space for ${said(ms)}, on ${active.name}`);
+    const words = await fill(active);
+    tell(words.trim().slice(0, 60));
+    await pause(ms);
+  },
+  // One is shot, and none but one.
+  partition: async ({run: {power}, dice, tell}) => {
+    const ms = dice.between(10_000, 30_000) * SLOW;
+    const cuts = power.cuts.length;
+    tell(`all links between the nodes, for ${said(ms)}`);
+    const endMs = performance.now() + ms;
+    await network.isolate('eth0', true);
+    await network.cutCable(1, 'eth1');
+    await until(() => power.cuts.length > cuts, {timeoutMs: 90_000, everyMs: 100, what: () => 'nobody is shot'});
+    await pause(Math.max(0, endMs - performance.now()));
+    assert.equal(power.cuts.length, cuts + 1, 'more than one node was shot');
+    tell(`${power.cuts.at(-1)} was shot`);
+  },
+  // Two to three times deadtime: it is shot meanwhile, or wakes.
+  'long-pause': async ({active, standby, dice, tell}) => {
+    const [guest, ms] = [dice.isHeads() ? active : standby, dice.between(16_000, 24_000) * SLOW];
+    tell(`${guest.name}, for ${said(ms)}`);
+    await guest.pause();
+    await pause(ms);
+    if (!guest.isOn) tell('it was shot');
   },
 };
 

@@ -1,4 +1,4 @@
-// One guest: a QEMU process without KVM, its two disks, a command server inside, its console log. The process is detached and
+// One guest: a QEMU process without KVM, its disks, a command server inside, its console log. The process is detached and
 // everything about it lies in its directory, so that one program may start it and another use it. Promises: exec() settles in
 // the time given; a power cut is a SIGKILL; nothing is left when powerCut() has settled.
 
@@ -6,14 +6,12 @@ import {spawn} from 'node:child_process';
 import {existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
 import {connect, type Socket} from 'node:net';
 import {createInterface} from 'node:readline';
-import {host, packageRoot} from '../../src/lab/host.js';
-import {type Cable, NAMESPACE, tapOf} from './network.js';
+import {host} from '../../src/lab/host.js';
+import {type Cable, NAMESPACE} from './network.js';
+import {DISKS_MB, qemuArguments} from './qemu.js';
 import {SLOW, until} from './slow.js';
 
 export const labDirectory = process.env['SYSTOLE_LAB_DIR'] ?? '/tmp/drbd-vm-lab';
-export const cacheDirectory = process.env['SYSTOLE_LAB_CACHE'] ?? '/var/tmp/systole-vm-lab';
-const DRBD_MB = Number(process.env['SYSTOLE_LAB_DISK_MB'] ?? 256);
-const STATE_MB = 96;
 const BOOT_MS = 240_000;
 
 export interface Ran {
@@ -56,19 +54,20 @@ export class Guest {
     return this.pid !== undefined;
   }
 
-  /** Fresh disks: the DRBD disk empty, the state disk with a file system. */
+  /** Fresh disks: those for DRBD empty, the state disk with a file system. */
   async makeDisks(): Promise<void> {
     mkdirSync(this.directory, {recursive: true});
-    for (const [name, megabytes] of [
-      ['drbd', DRBD_MB],
-      ['state', STATE_MB],
-    ] as const) {
+    this.removeDisks();
+    for (const [name, megabytes] of Object.entries(DISKS_MB)) {
       const path = `${this.directory}/${name}.img`;
-      rmSync(path, {force: true});
       writeFileSync(path, '');
       truncateSync(path, megabytes * 1024 * 1024);
     }
     await host('mkfs.ext4', ['-q', '-F', `${this.directory}/state.img`]);
+  }
+
+  removeDisks(): void {
+    for (const name of Object.keys(DISKS_MB)) rmSync(`${this.directory}/${name}.img`, {force: true});
   }
 
   async boot(): Promise<void> {
@@ -82,7 +81,7 @@ export class Guest {
         '-n',
         process.env['SYSTOLE_LAB_NICE'] ?? '0',
         'qemu-system-x86_64',
-        ...this.#arguments(),
+        ...qemuArguments(this),
       ],
       {
         detached: true,
@@ -248,61 +247,6 @@ export class Guest {
       stderr: text(errors),
       tookMs: performance.now() - waiting.startedMs,
     });
-  }
-
-  #arguments(): readonly string[] {
-    const {directory: at, number} = this;
-    const version = readFileSync(`${cacheDirectory}/kernel/done`, 'utf8').trim();
-    const lab = `lab.number=${number} lab.guest=${packageRoot}/test/lab/guest lab.cache=${cacheDirectory}`;
-    const kernel = `console=ttyS0 quiet loglevel=3 mitigations=off random.trust_cpu=on panic=1 net.ifnames=0 nokaslr audit=0 nowatchdog no_timer_check ${lab}`;
-    const disk = (name: string) => [
-      '-drive',
-      `if=none,id=${name},file=${at}/${name}.img,format=raw,cache=writeback`,
-      '-device',
-      `virtio-blk-pci,drive=${name},serial=${name}`,
-    ];
-    const port = (name: string, index: number) => [
-      '-chardev',
-      `socket,id=${name},path=${at}/${name}.sock,server=on,wait=off`,
-      '-device',
-      `virtserialport,chardev=${name},name=${name},nr=${index}`,
-    ];
-    const card = (cable: Cable, network: number) => [
-      '-netdev',
-      `tap,id=${cable},ifname=${tapOf(number, cable)},script=no,downscript=no`,
-      '-device',
-      `virtio-net-pci,netdev=${cable},mac=52:54:00:00:0${network}:0${number},romfile=`,
-    ];
-    return [
-      ...['-M', 'pc', '-accel', 'tcg,thread=multi,tb-size=192', '-cpu', 'max,la57=off', '-smp', '1', '-m', '1024'],
-      ...['-nodefaults', '-no-user-config', '-display', 'none', '-no-reboot', '-rtc', 'base=utc,clock=host'],
-      ...[
-        '-kernel',
-        `${cacheDirectory}/kernel/boot/vmlinuz-${version}`,
-        '-initrd',
-        `${cacheDirectory}/initrd`,
-        '-append',
-        kernel,
-      ],
-      ...[
-        '-serial',
-        `file:${at}/console.log`,
-        '-qmp',
-        `unix:${at}/qmp.sock,server=on,wait=off`,
-        '-pidfile',
-        `${at}/pid`,
-      ],
-      ...['-object', 'rng-random,id=rng0,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=rng0'],
-      ...['-fsdev', 'local,id=root,path=/,security_model=none,readonly=on,multidevs=remap'],
-      ...['-device', 'virtio-9p-pci,fsdev=root,mount_tag=hostroot', '-device', 'virtio-serial-pci,id=vs'],
-      ...port('cmd', 1),
-      ...port('cli', 2),
-      ...port('fence', 3),
-      ...disk('drbd'),
-      ...disk('state'),
-      ...card('eth0', 0),
-      ...card('eth1', 1),
-    ];
   }
 }
 

@@ -1,6 +1,7 @@
 // `npm run lab -- COMMAND`: the virtual machines by hand. See docs/drbd.md, "The lab".
 
 import {rmSync} from 'node:fs';
+import {both, Cluster, type Kind} from './cluster.js';
 import {Guest, labDirectory} from './guest.js';
 import * as network from './network.js';
 
@@ -13,9 +14,12 @@ const USAGE = `usage: npm run lab -- COMMAND
   exec 1|2 COMMAND        a shell command in a guest
   cut 1|2|all eth0|eth1 [carrier]    frames vanish; with carrier: as a pulled cable
   heal 1|2|all eth0|eth1
+  first-start [ours|real]           configures both, and starts DRBD from empty disks: both Secondary, a database in it
+  configure 1|2|all [ours|real]     the files of the worked example, for our daemon or Debian's; after each boot, and a boot between the two
+  start|stop 1|2|all [ours|real]    its daemon; with the word that it was configured with
   status                  who is on, what DRBD says
   test [SCENARIO... | --core | --compare | --list]   the scenarios, with a table at the end
-  soak [--minutes N] [--seed S]   random faults`;
+  soak [--minutes N] [--seed S] [--stonith]   random faults; with --stonith partitions and long pauses too`;
 
 const [command, ...words] = process.argv.slice(2);
 // Guests live on without us; whoever ends a run wants them gone.
@@ -56,6 +60,14 @@ async function main(): Promise<number> {
     case 'heal':
       await cable();
       return 0;
+    case 'first-start':
+      await cluster(words[0]).firstStart();
+      return 0;
+    case 'configure':
+    case 'start':
+    case 'stop':
+      await both(guests(words[0]), (guest) => cluster(words[1])[command](guest));
+      return 0;
     case 'status':
       await status();
       return 0;
@@ -78,11 +90,17 @@ function guests(which: string | undefined): readonly Guest[] {
   return (which === 'all' ? [1, 2] : [Number(which)]).map((number) => new Guest(number, 'cli'));
 }
 
+function cluster(whose = 'ours'): Cluster {
+  if (whose !== 'ours' && whose !== 'real') throw new Error(`${whose}: say ours or real`);
+  const kind: Kind = whose === 'ours' ? 'systole' : 'real';
+  return new Cluster([new Guest(1, 'cli'), new Guest(2, 'cli')], [kind, kind]);
+}
+
 async function down(): Promise<void> {
   for (const guest of guests('all')) {
     await guest.powerCut();
-    for (const name of ['drbd.img', 'state.img', 'qmp.sock', 'cmd.sock', 'cli.sock'])
-      rmSync(`${guest.directory}/${name}`, {force: true});
+    guest.removeDisks();
+    for (const name of ['qmp.sock', 'cmd.sock', 'cli.sock']) rmSync(`${guest.directory}/${name}`, {force: true});
   }
   await network.removeNetwork();
 }

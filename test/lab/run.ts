@@ -5,9 +5,10 @@
 import assert from 'node:assert/strict';
 import type {Writer} from '../../src/lab/client.js';
 import {packageRoot} from '../../src/lab/host.js';
-import {both, type Cluster, DEFAULTS, type Kind, type Settings, type Watch} from './cluster.js';
+import {both, type Cluster, type Kind, type Watch} from './cluster.js';
 import type {Guest} from './guest.js';
 import type {PowerSwitch} from './power-switch.js';
+import {DEFAULTS, type Settings} from './settings.js';
 import {until} from './slow.js';
 
 export interface Row {
@@ -81,13 +82,46 @@ export class Run {
   }
 }
 
-/** A stopwatch in a guest, started before its peer dies: when does its daemon say so, and how long until a row is acknowledged? */
+/** By the clock of the guest. */
+export interface Moment {
+  /** The last look that did not find it. */
+  readonly missedMs: number;
+  readonly foundMs: number;
+}
+
+export const HA_LOG = '/var/log/ha-log';
+
+/** Looks in a guest for what its files say from now on, faster than we could ask. Gives a moment for each, once all are there. */
+export async function stopwatch(
+  guest: Guest,
+  wanted: readonly {readonly file: string; readonly pattern: string}[],
+): Promise<() => Promise<readonly Moment[]>> {
+  const found = '/run/lab/moments';
+  const words = wanted.map(({file, pattern}) => `${file} '${pattern}'`).join(' ');
+  const script = `perl ${packageRoot}/test/lab/guest/moments.pl ${found} ${words}`;
+  await guest.run(`rm -f ${found}; setsid ${script} </dev/null >/dev/null 2>&1 &`);
+  return async () => {
+    const text = await until(async () => (await guest.exec(`cat ${found}`)).stdout || undefined, {
+      timeoutMs: 20_000,
+      everyMs: 500,
+      what: () => `${guest.name} does not say all of it: ${words}`,
+    });
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ').map((stamp) => Number(stamp) * 1000))
+      .map(([missedMs = Number.NaN, foundMs = Number.NaN]) => ({missedMs, foundMs}));
+  };
+}
+
+/** Started before its peer dies: when does its daemon say so, and how long until a row is acknowledged? */
 export async function deathWatch(guest: Guest): Promise<{toServiceMs(run: Run): Promise<number>}> {
-  const script = `perl ${packageRoot}/test/lab/guest/death.pl /var/log/ha-log /run/lab/dead`;
-  await guest.run(`setsid ${script} </dev/null >/dev/null 2>&1 &`);
+  const read = await stopwatch(guest, [{file: HA_LOG, pattern: 'node \\S+: is dead'}]);
   return {
     async toServiceMs(run) {
-      const said = Number((await guest.run('cat /run/lab/dead')).trim()) * 1000 - (await guest.clockAheadMs());
+      const [death] = await read();
+      assert.ok(death);
+      const said = death.foundMs - (await guest.clockAheadMs());
       const {resumedAtMs} = await run.client.report();
       assert.ok(resumedAtMs > said, 'a row was acknowledged before the peer was declared dead');
       return resumedAtMs - said;
@@ -96,13 +130,18 @@ export async function deathWatch(guest: Guest): Promise<{toServiceMs(run: Run): 
 }
 
 /** Other settings for the length of a scenario: the daemons are stopped for them, as an administrator would. */
-export async function withSettings(run: Run, settings: Partial<Settings>, play: () => Promise<void>): Promise<void> {
-  await restartWith(run, {...DEFAULTS, ...settings});
+export async function withSettings(
+  run: Run,
+  settings: Partial<Settings>,
+  play: () => Promise<void>,
+  whileStopped?: () => Promise<void>,
+): Promise<void> {
+  await restartWith(run, {...DEFAULTS, ...settings}, whileStopped);
   await play();
   await restartWith(run, DEFAULTS);
 }
 
-async function restartWith(run: Run, settings: Settings): Promise<void> {
+async function restartWith(run: Run, settings: Settings, whileStopped?: () => Promise<void>): Promise<void> {
   const {cluster} = run;
   cluster.settings = settings;
   await both(cluster.guests, (guest) => cluster.stop(guest));
@@ -110,6 +149,7 @@ async function restartWith(run: Run, settings: Settings): Promise<void> {
     await cluster.configure(guest);
     await guest.run('drbdadm adjust data', 30_000);
   });
+  await whileStopped?.();
   // A connection that stands keeps its timers (docs/drbd.md).
   await cluster.guests[0].run('drbdadm disconnect data && drbdadm connect data', 30_000);
   await cluster.synchronised(60_000);
@@ -198,8 +238,8 @@ export async function readyOn(run: Run, kind: Kind): Promise<Guest> {
 
 /** Everything the daemon of a guest has logged since its disks were made. */
 export async function log(guest: Guest): Promise<string> {
-  if (!guest.isOn) return guest.readOff('/var/log/ha-log');
-  return (await guest.exec('cat /var/log/ha-log')).stdout;
+  if (!guest.isOn) return guest.readOff(HA_LOG);
+  return (await guest.exec(`cat ${HA_LOG}`)).stdout;
 }
 
 export function seconds(ms: number): string {

@@ -1,6 +1,6 @@
 #!/bin/busybox sh
 # First program of a guest, in the initramfs: makes the host's file system, read-only over 9p under a layer of memory, the
-# root, and becomes busybox init in it. Whatever the guest writes is gone with its power, but for its two disks.
+# root, and becomes busybox init in it. Whatever the guest writes is gone with its power, but for its disks.
 /bin/busybox mkdir -p /proc /sys /dev /host /rw /mnt
 /bin/busybox --install -s /bin
 export PATH=/bin

@@ -1,7 +1,7 @@
 // What every administrator does or meets: the first start from empty disks, a power cut, the return of the node, planned moves.
 
 import assert from 'node:assert/strict';
-import {both, HARESOURCES} from '../cluster.js';
+import {both} from '../cluster.js';
 import {
   askToMove,
   bringBack,
@@ -14,6 +14,7 @@ import {
   seconds,
   statusOf,
 } from '../run.js';
+import {HARESOURCES} from '../settings.js';
 import {until} from '../slow.js';
 
 export const scenarios: Scenarios = {

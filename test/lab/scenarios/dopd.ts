@@ -2,10 +2,10 @@
 // judge is cuts.ts, which believes kernels only.
 
 import assert from 'node:assert/strict';
-import type {Settings} from '../cluster.js';
 import {CutJudge, type Load, plan, summary} from '../cuts.js';
 import type {Guest} from '../guest.js';
 import {bringBack, type Run, ready, readyOn, type Scenarios, seconds, withSettings} from '../run.js';
+import {FENCED, type Settings} from '../settings.js';
 import {until} from '../slow.js';
 
 /** As docs/drbd.md recommends them. */
@@ -44,7 +44,7 @@ export const scenarios: Scenarios = {
       'the same where writes are frozen until the answer is there: they go on each time, also when the link is back first',
     order: 225,
     play: (run) =>
-      withSettings(run, {...FAST, fencing: 'resource-and-stonith', hasStonith: true}, async () => {
+      withSettings(run, {...FAST, ...FENCED}, async () => {
         const active = await ready(run);
         const shots = run.power.cuts.length;
         await cutAgain(run, active, PEER_COUNT, 'cuts-frozen');

@@ -7,21 +7,20 @@ import type {Seen} from '../cluster.js';
 import type {Guest} from '../guest.js';
 import * as network from '../network.js';
 import {bringBack, log, type Run, ready, type Scenarios, seconds, statusOf, withSettings} from '../run.js';
+import {FENCED} from '../settings.js';
 import {SLOW, until} from '../slow.js';
-
-const SETTINGS = {fencing: 'resource-and-stonith', hasStonith: true} as const;
 
 export const scenarios: Scenarios = {
   'partition-stonith': {
     about: 'all links cut, with STONITH: one node is left, and has every row',
     order: 130,
-    play: (run) => withSettings(run, SETTINGS, () => partition(run)),
+    play: (run) => withSettings(run, FENCED, () => partition(run)),
   },
 
   'pause-stonith': {
     about: 'the active node stands still for 3 x deadtime, with STONITH: it does not wake',
     order: 140,
-    play: (run) => withSettings(run, SETTINGS, () => pauseFenced(run)),
+    play: (run) => withSettings(run, FENCED, () => pauseFenced(run)),
   },
 
   pause: {
