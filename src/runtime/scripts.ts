@@ -35,6 +35,7 @@ export interface ScriptRunner {
 export function createScriptRunner(options: ScriptRunnerOptions): ScriptRunner {
   const running = new Map<number, RunningProgram>();
   const stuck = new Map<string, number>();
+  const passedOver = new Set<string>();
   const isAlive = options.isGroupAlive ?? isGroupAlive;
   let env = options.env;
   return {
@@ -50,6 +51,11 @@ export function createScriptRunner(options: ScriptRunnerOptions): ScriptRunner {
         // Not at once: whatever the core tries next, packets and clients are read in between.
         await new Promise((resolve) => setImmediate(resolve));
         return cannotRun(options, call, agent.reason);
+      }
+      if (agent.passedOver !== undefined && !passedOver.has(agent.passedOver)) {
+        passedOver.add(agent.passedOver);
+        const text = `${agent.path} is used, and not ${agent.passedOver} of drbd-utils, which judges nothing itself`;
+        options.log(log('info', 'AGENT_PASSED_OVER', text));
       }
       const args = [...agent.leadingArgs, ...call.resource.args, call.action];
       announce(options, call, agent.path, args);

@@ -25,7 +25,9 @@ const PROGRAMS: Readonly<Record<Kind, Programs>> = {
     libexec: `${packageRoot}/bin`,
     heartbeat: `${packageRoot}/bin/heartbeat`,
     share: `${packageRoot}/bin`,
-    prepare: 'mkdir -p /run/heartbeat',
+    // What a machine with drbd-utils has; ours goes before it.
+    prepare:
+      'mkdir -p /run/heartbeat /etc/ha.d/resource.d; cp -a /run/ha.d.debian/resource.d/drbddisk /etc/ha.d/resource.d/',
   },
   real: {
     libexec: '/usr/libexec/heartbeat',

@@ -37,6 +37,17 @@ test('a systemd unit is run through the systemd agent', () => {
   assert.equal(find('apache').found, false);
 });
 
+test('the drbddisk of drbd-utils does not stand before ours; one that somebody wrote does', () => {
+  const [first, ours] = [join(root, 'one/drbddisk'), join(root, 'two/drbddisk')];
+  file('one/drbddisk');
+  writeFileSync(first, '#!/bin/bash\n#\n# Copright 2003-2008 LINBIT Information Technologies\n');
+  assert.deepEqual(find('drbddisk'), {found: true, path: first, leadingArgs: []}, 'the only one there is');
+  file('two/drbddisk');
+  assert.deepEqual(find('drbddisk'), {found: true, path: ours, leadingArgs: [], passedOver: first});
+  writeFileSync(first, '#!/bin/sh\n# by the administrator\n');
+  assert.deepEqual(find('drbddisk'), {found: true, path: first, leadingArgs: []});
+});
+
 test('a name never leaves the agent directories', () => {
   for (const name of ['../two/both', '/bin/sh', '', '.', '..', 'a\0b', 'subdir/x'])
     assert.equal(find(name).found, false);
