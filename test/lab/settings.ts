@@ -59,7 +59,7 @@ const more = (outdater: string, settings: Settings): string => `resource more {
 const drbdOptions = (outdater: string, {fencing, net}: Settings): string => `protocol C;
   disk { fencing ${fencing}; on-io-error detach; resync-rate 60M; }
   net { ${net} }
-  handlers { fence-peer "${outdater} -t ${12 * SLOW}"; }`;
+  handlers { fence-peer "${outdater} -t ${(fencing === 'resource-only' ? 12 : 60) * SLOW}"; }`;
 
 interface Server {
   readonly datadir: string;
