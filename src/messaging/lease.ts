@@ -85,8 +85,10 @@ export function managerLost(work: Work): void {
     return;
   }
   const pauseMs = PAUSES_MS[lossesMs.length - 1] ?? 0;
-  const when = pauseMs === 0 ? '' : ` in ${pauseMs / 1000} s`;
-  const text = `The manager process was lost: starting another${when}.`;
+  const text =
+    pauseMs === 0
+      ? 'The manager process was lost: starting another.'
+      : `The manager process was lost again: starting another in ${pauseMs / 1000} s.`;
   record(work, 'CRIT', 'MANAGER_LOST', text, {losses: lossesMs.length});
   change(work, {startManagerAtMs: nowMs + pauseMs});
 }

@@ -34,7 +34,7 @@ import {prepareDirectories} from './prepare-directories.js';
 import {rebootPlan, startReboot} from './reboot.js';
 import {reload} from './reload.js';
 import {type ScriptEnv, scriptEnv} from './script-env.js';
-import {endOrphans, journalDir, ORPHAN_KILL_MS, openScriptJournal} from './script-journal.js';
+import {endOldScripts, journalDir, ORPHAN_KILL_MS, openScriptJournal} from './script-journal.js';
 import {createScriptRunner, type ScriptRunner} from './scripts.js';
 import {traceEffect, traceEvent} from './trace.js';
 import type {Watchdog} from './watchdog.js';
@@ -147,7 +147,7 @@ export class Manager {
     prepareDirectories(paths, isAdopted);
     if (!isAdopted) keepConfig(paths.runDir, this.config, this.say);
     // First of all: its own start takes as long as everything below.
-    if (isAdopted) this.adoptMessaging();
+    if (isAdopted) this.messaging.adopt(this.options.isInForce);
     else if (!this.messaging.start()) return this.options.exit(1);
     const core = this.options.loadCore();
     this.control = await startControlServer({
@@ -160,23 +160,6 @@ export class Manager {
     await this.openWatchdog();
     this.core = await core;
     this.startCore(this.core);
-  }
-
-  /** A predecessor that was lost within a reload may not have got as far as this. */
-  private adoptMessaging(): void {
-    this.messaging.adopt();
-    // What only the files say is not in force: that takes a reload.
-    if (this.options.isInForce) this.messaging.tell({type: 'use-keys', keyring: this.config.keyring});
-  }
-
-  private greeted(said: Extract<MessagingToManager, {type: 'ready'}>): void {
-    const isFirst = this.generation === 0;
-    this.generation = said.generation;
-    this.messaging.noteMark(said.mark);
-    const {isAdopted, isInForce} = this.options;
-    if (!isFirst || !isAdopted || !isInForce || !this.messaging.isOutdated) return;
-    this.say(log('WARN', 'RELOAD_FINISHED', 'A reload was interrupted: messaging restarts with its configuration'));
-    this.messaging.restart();
   }
 
   /** With what may run here; then the files have their say. */
@@ -279,7 +262,7 @@ export class Manager {
     // Its log lines are ours to write; the core has no use for them.
     if (said.type === 'log') return this.say(said.record);
     if (said.type === 'uuid-cloned') return this.replaceUuid(said.node);
-    if (said.type === 'ready') this.greeted(said);
+    if (said.type === 'ready') this.generation = said.generation;
     this.clients.heard(said);
     const shown = feedOf(said, Date.now());
     this.dispatch({type: 'messaging-said', message: said});
@@ -357,15 +340,11 @@ export class Manager {
   }
 
   private async endOldScripts(): Promise<void> {
-    const {paths} = this.options;
     const graceMs = this.config.systole.killDelayMs;
     // The core renews the lease, and the core waits for this: a manager that is killed here would never get to the end.
     const forMs = graceMs + ORPHAN_KILL_MS + STARTING_LEASE_MS;
     if (this.options.isAdopted) this.messaging.tell({type: 'renew-lease', forMs});
-    const {count, allEnded} = await endOrphans({runDir: paths.runDir, agentDirs: paths.agentDirs, graceMs});
-    if (count === 0) return;
-    const text = `${count} scripts of the previous manager were still running: ${allEnded ? 'ended' : 'not all could be ended'}`;
-    this.say(log('WARN', 'ORPHANS_ENDED', text, {count}));
+    await endOldScripts({...this.options.paths, graceMs}, this.say);
   }
 
   private reloadNow(): ReturnType<typeof reload> {
@@ -374,9 +353,7 @@ export class Manager {
       current: () => this.config,
       keep: (config) => keepConfig(this.options.paths.runDir, config, this.say),
       adopt: (config, logging) => this.useConfig(config, logging),
-      isMessagingOutdated: () => this.messaging.isOutdated,
-      tellMessaging: (message) => this.tellMessaging(message),
-      restartMessaging: () => this.messaging.restart(),
+      messaging: this.messaging,
       log: this.say,
     });
   }

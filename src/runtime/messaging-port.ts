@@ -47,6 +47,7 @@ export class MessagingPort {
   private generation = 0;
   /** Of the configuration that messaging has or is about to get; undefined: not known. */
   private mark: string | undefined;
+  private mayFinishReload = false;
   private readonly ended: (() => void)[] = [];
 
   constructor(private readonly options: MessagingPortOptions) {}
@@ -102,18 +103,19 @@ export class MessagingPort {
     return true;
   }
 
-  adopt(): void {
+  /** A predecessor that was lost within a reload may not have told all of it. What only the files say takes a reload first. */
+  adopt(isInForce: boolean): void {
     this.startedMs = monotonicMs();
     const onEnd = this.lossHandler();
     this.channel = adoptMessagingProcess(commands(this.options.adoptArguments), {
-      onMessage: this.options.onMessage,
+      onMessage: (message) => {
+        if (message.type === 'ready') this.greeted(message.mark);
+        this.options.onMessage(message);
+      },
       onEnd,
     });
-  }
-
-  /** What `ready` said. An older messaging process says nothing: then it counts as equal. */
-  noteMark(mark: string | undefined): void {
-    this.mark = mark;
+    this.mayFinishReload = isInForce;
+    if (isInForce) this.channel.send({type: 'use-keys', keyring: this.options.config().keyring});
   }
 
   /** It was started with another configuration than the one in force here. */
@@ -178,6 +180,17 @@ export class MessagingPort {
       this.options.onLost();
       this.startAgain();
     };
+  }
+
+  /** An older messaging process has no mark: then it counts as equal. */
+  private greeted(mark: string | undefined): void {
+    this.mark = mark;
+    const mayFinish = this.mayFinishReload;
+    this.mayFinishReload = false;
+    if (!mayFinish || !this.isOutdated) return;
+    const text = 'A reload was interrupted: messaging restarts with its configuration';
+    this.options.log(log('WARN', 'RELOAD_FINISHED', text));
+    this.restart();
   }
 
   private startAgain(): void {

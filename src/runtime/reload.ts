@@ -2,12 +2,12 @@
 // keys above all, stay in force, and the errors are told. What changed decides who has to learn it.
 
 import {formatDiagnostic} from '../config/check.js';
-import type {ManagerToMessaging} from '../model/channel.js';
 import type {ClusterConfig} from '../model/config.js';
 import type {ControlReply} from '../model/control.js';
 import {type LogRecord, log} from '../model/log.js';
 import {diffConfig} from './config-diff.js';
 import type {LoadedConfig} from './load-config.js';
+import type {MessagingPort} from './messaging-port.js';
 
 export interface ReloadPorts {
   readonly load: () => LoadedConfig;
@@ -16,10 +16,7 @@ export interface ReloadPorts {
   readonly keep: (config: ClusterConfig) => void;
   /** Takes the new configuration everywhere in this process. */
   readonly adopt: (config: ClusterConfig, logging: boolean) => void;
-  readonly tellMessaging: (message: ManagerToMessaging) => void;
-  /** Messaging was started with another configuration than the current one. */
-  readonly isMessagingOutdated: () => boolean;
-  readonly restartMessaging: () => void;
+  readonly messaging: Pick<MessagingPort, 'tell' | 'restart' | 'isOutdated'>;
   readonly log: (record: LogRecord) => void;
 }
 
@@ -37,13 +34,13 @@ export function reload(ports: ReloadPorts): ControlReply {
   ports.keep(config);
   if (diff.keys) ports.log(log('info', 'RELOAD_KEYS', 'Rereading authentication file.'));
   // Always: messaging may have other keys than we believe, when what was in force got lost with our predecessor.
-  ports.tellMessaging({type: 'use-keys', keyring: config.keyring});
-  if (!diff.any && !ports.isMessagingOutdated()) return said(ports, 'Configuration unchanged.');
+  ports.messaging.tell({type: 'use-keys', keyring: config.keyring});
+  if (!diff.any && !ports.messaging.isOutdated) return said(ports, 'Configuration unchanged.');
   ports.adopt(config, diff.logging);
   const later = tellLater(ports, diff.atNextStart);
-  if (!diff.messaging && !ports.isMessagingOutdated())
+  if (!diff.messaging && !ports.messaging.isOutdated)
     return said(ports, `Configuration reloaded; resources stay.${later}`);
-  ports.restartMessaging();
+  ports.messaging.restart();
   return said(ports, `Configuration reloaded: messaging restarts with it, resources stay.${later}`);
 }
 

@@ -5,6 +5,7 @@
 // die between the start of a script and its entry, or find no room for it, so abandoned scripts are looked for by what they are, too.
 
 import {mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {type LogRecord, log} from '../model/log.js';
 import {abandonedLeaders, isGroupAlive, pollUntil, signalGroup, startTimeOf} from './process-group.js';
 
 export interface ScriptJournal {
@@ -47,6 +48,14 @@ export async function endOrphans(where: Orphanage): Promise<{count: number; allE
   const allEnded = await pollUntil(() => pids.every((pid) => !isGroupAlive(pid)), ORPHAN_KILL_MS);
   for (const name of namesIn(directory)) attempt(() => rmSync(`${directory}/${name}`, {force: true}));
   return {count: pids.length, allEnded};
+}
+
+/** The same for a manager, which tells it. */
+export async function endOldScripts(where: Orphanage, say: (record: LogRecord) => void): Promise<void> {
+  const {count, allEnded} = await endOrphans(where);
+  if (count === 0) return;
+  const text = `${count} scripts of the previous manager were still running: ${allEnded ? 'ended' : 'not all could be ended'}`;
+  say(log('WARN', 'ORPHANS_ENDED', text, {count}));
 }
 
 /** Leads its own session, lost its parent, and is an agent of ours with an action: nothing but an orphan looks like that. */

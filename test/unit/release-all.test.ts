@@ -5,7 +5,10 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {afterEach, beforeEach, test} from '@jest/globals';
+import {resolvePaths} from '../../src/model/paths.js';
+import {keepConfig} from '../../src/runtime/config-in-force.js';
 import {readGroupsInForce, writeGroupsInForce} from '../../src/runtime/groups-in-force.js';
+import {loadConfig} from '../../src/runtime/load-config.js';
 
 const script = fileURLToPath(new URL('../../src/runtime/release-all.js', import.meta.url));
 let dir = '';
@@ -92,4 +95,27 @@ test('a damaged list of groups in force is no list', () => {
     writeFileSync(join(dir, 'run/groups.json'), text);
     assert.equal(readGroupsInForce(join(dir, 'run')), undefined);
   }
+});
+
+test('the configuration that was in force is used, not what its files say by now, and goes with its keys', () => {
+  agent('Good', GOOD);
+  agent('Other', GOOD);
+  const good = 'node n1 n2\nucast lo 127.0.0.2\nauto_failback off\n';
+  for (const [name, text] of [
+    ['nodeinfo', 'n1\n'],
+    ['ha.cf', good],
+    ['authkeys', 'auth 1\n1 sha1 A-TEST-KEY\n'],
+    ['haresources', 'n1 Good::a\n'],
+  ] as const)
+    writeFileSync(join(dir, 'etc', name), text, {mode: 0o600});
+  const {config, diagnostics} = loadConfig(resolvePaths({HA_DIR: join(dir, 'etc')}, join(dir, 'nowhere')), {});
+  assert.ok(config, JSON.stringify(diagnostics));
+  keepConfig(join(dir, 'run'), config, ({text}) => assert.fail(text));
+  writeFileSync(join(dir, 'etc/haresources'), 'n1 Other::b\n');
+  writeFileSync(join(dir, 'etc/ha.cf'), 'frobnicate\n');
+  for (const name of ['a', 'b']) writeFileSync(held(name), '');
+  const {status, text} = run();
+  assert.equal(status, 0, text);
+  assert.deepEqual([existsSync(held('a')), existsSync(held('b'))], [false, true]);
+  assert.equal(existsSync(join(dir, 'run/config.json')), false);
 });
