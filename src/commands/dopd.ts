@@ -203,6 +203,7 @@ class Dopd {
       log: this.#log,
       guess: (resource) => watch?.state(resource),
       show: (resource) => this.#configured?.show(resource),
+      isNewer: (resource) => this.#splits?.isNewerHere(resource) === true,
       ...(watch && {changed: (timeoutMs: number) => watch.changed(timeoutMs)}),
     };
   }

@@ -4,6 +4,7 @@
 import {type DiskOptions, type DiskResult, demote, promote} from '../runtime/drbd/disk.js';
 import {whyNotPromote} from '../runtime/drbd/split-brain-guard.js';
 import {DrbdTools} from '../runtime/drbd/tools.js';
+import {judgedHere} from '../runtime/drbd/unproven.js';
 import {runProgram} from '../runtime/run-program.js';
 import {Exit, paths, run} from './lib/program.js';
 
@@ -14,6 +15,7 @@ void run(async ([action, name]) => {
     tools,
     info: (text) => say('INFO', text),
     warn: (text) => say('WARN', text),
+    judged: (state) => judgedHere(paths(), state),
     unmount,
   };
   const resources = name === 'all' ? await tools.resources() : [name];

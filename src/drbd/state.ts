@@ -82,6 +82,8 @@ export interface ResourceState {
   readonly role: Role;
   /** Input and output are frozen, by fencing, a lost quorum or an administrator. */
   readonly isSuspended: boolean;
+  /** DRBD calls the disk good, but nobody here could have been told otherwise (runtime/drbd/unproven.ts). */
+  readonly isUnproven?: boolean;
   readonly volumes: readonly VolumeState[];
   /** Empty where the connection was taken down (StandAlone forgets its peer in some outputs). */
   readonly peers: readonly PeerState[];

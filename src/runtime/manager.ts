@@ -124,6 +124,7 @@ export class Manager {
       onFailfast: (reason) => this.reboot(reason),
     });
     this.disks = new Disks({
+      isFreshStart: !options.isAdopted,
       config: () => this.config,
       env: () => this.env,
       log: this.say,

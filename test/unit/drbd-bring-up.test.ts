@@ -28,6 +28,7 @@ const common = () => ({
   log: (record: LogRecord) => void said.push(record),
   peer: () => 'n2',
   question: () => ({names: [], node: 'n1', nodes: ['n1', 'n2'], hasStonith: false}),
+  isFreshStart: true,
   onFacts: (facts: readonly DiskFacts[]) => void told.push(facts),
 });
 

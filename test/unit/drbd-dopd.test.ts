@@ -429,6 +429,21 @@ describe('outdating this disk', () => {
     assert.equal(next(state('Primary', ['UpToDate'], 'Connecting')), 'answer 6');
     assert.equal(next(state('Primary', ['UpToDate'], 'Connected')), 'answer 6');
   });
+  test('a copy that has what the other one lacks is not outdated for it', () => {
+    const progress: OutdateProgress = {
+      elapsedMs: 0,
+      outdates: 0,
+      isForced: false,
+      wasLost: true,
+      isWanted: true,
+      isEarly: false,
+    };
+    const of = (role: Role) =>
+      nextOutdateStep({state: state(role, ['UpToDate'], 'Connecting'), metadata: []}, progress, 'n2', true);
+    assert.deepEqual(of('Secondary'), {do: 'answer', value: 20, why: 'the copy here is newer than the one of n2'});
+    assert.equal((of('Primary') as {readonly value?: number}).value, 6);
+  });
+
   test('a resource that is down is outdated in its metadata', () => {
     const offline = (metadata: DiskState[]) => {
       const step = nextOutdateStep({state: undefined, metadata}, fresh, 'n2');
