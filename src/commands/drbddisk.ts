@@ -18,8 +18,7 @@ void run(async ([action, name]) => {
     judged: (state) => judgedHere(paths(), state),
     unmount,
   };
-  const resources = name === 'all' ? await tools.resources() : [name];
-  if (resources.length === 0) say('WARN', 'drbd.conf gives this node no resource');
+  const resources = name === 'all' ? await all(action, tools) : [name];
   let worst: DiskResult['exit'] = 0;
   for (const resource of resources) {
     const {exit, text} = await (action === 'start' ? start : demote)(resource, options);
@@ -31,6 +30,20 @@ void run(async ([action, name]) => {
   }
   return worst;
 });
+
+/** To start: all that drbd.conf gives this node. To stop: also what it does not give any more, or cannot be read to give. */
+async function all(action: 'start' | 'stop', tools: DrbdTools): Promise<readonly string[]> {
+  const {names, why} = await tools.configured();
+  if (action === 'start') {
+    if (names === undefined) throw new Exit(1, `ERROR: drbddisk: drbd.conf cannot be read: ${why}`);
+    if (names.length === 0) throw new Exit(1, 'ERROR: drbddisk: drbd.conf gives this node no resource');
+    return names;
+  }
+  const up = await tools.up();
+  if (up === undefined && (names ?? []).length === 0)
+    throw new Exit(1, `ERROR: drbddisk: neither DRBD nor drbd.conf says what there is: ${why}`);
+  return [...new Set([...(names ?? []), ...(up ?? [])])];
+}
 
 async function start(resource: string, options: DiskOptions): Promise<DiskResult> {
   const why = await whyNotPromote(resource, {tools: options.tools, places: paths()});

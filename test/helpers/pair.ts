@@ -130,6 +130,8 @@ export class Member {
   beacon: Readonly<Record<string, string>> = {};
   readonly running = new Set<string>();
   readonly scripts = new Map<string, Script>();
+  /** What `SCRIPT status` prints, and its exit code, whether the resource runs or not. */
+  readonly says = new Map<string, {readonly output: string; readonly code: number}>();
   readonly replies = new Map<number, ControlReply>();
   exited: number | undefined;
   fencing: 'works' | 'fails' = 'works';
@@ -345,9 +347,11 @@ export class Member {
     this.pair.after(Math.min(behaviour.ms, call.timeoutMs), () => {
       const timedOut = behaviour.ms > call.timeoutMs;
       if (call.action === 'stop' && behaviour.code === 0 && !timedOut) this.running.delete(name);
-      const output = call.action === 'status' ? (this.running.has(name) ? 'running' : 'stopped') : '';
+      const found = this.running.has(name) ? 'running' : 'stopped';
+      const said = this.says.get(script) ?? {output: found, code: behaviour.code};
+      const {output, code} = call.action === 'status' ? said : {output: '', code: behaviour.code};
       const exit: ResourceExit = {
-        code: timedOut ? undefined : behaviour.code,
+        code: timedOut ? undefined : code,
         output,
         timedOut,
         missing: false,

@@ -93,3 +93,14 @@ test('a damaged list of groups in force is no list', () => {
     assert.equal(readGroupsInForce(join(dir, 'run')), undefined);
   }
 });
+
+test('an agent that cannot tell, or finds it there but unfit, has not stopped', () => {
+  for (const words of [
+    'echo "cannot determine status, may be running (1)"; exit 4',
+    'echo "not running (hung)"; exit 1',
+  ]) {
+    agent('Unsure', `[ "$1" = stop ] || { ${words}; }`);
+    writeFileSync(join(dir, 'etc/haresources'), 'n1 Unsure\n');
+    assert.equal(run().status, 1, words);
+  }
+});

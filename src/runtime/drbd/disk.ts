@@ -169,7 +169,10 @@ export async function demote(resource: string, options: DiskOptions): Promise<Di
   for (;;) {
     const sight = await tools.read(resource);
     if (isDemoted(sight)) return done(`${resource} is not Primary here`);
-    const exit = await tools.adm(['secondary', resource], TOOL_MS);
+    const exit =
+      sight.found === 'up'
+        ? await tools.secondary(sight.state, TOOL_MS)
+        : await tools.adm(['secondary', resource], TOOL_MS);
     if (exit.code === 0 && isDemoted(await tools.read(resource))) return done(`${resource} is Secondary`);
     if (sight.found === 'nothing') return failed(`cannot make ${resource} Secondary: ${sight.why}; ${reasonOf(exit)}`);
     const holders = sight.found === 'up' ? findHolders(sight.state, options) : [];
