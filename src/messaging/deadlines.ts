@@ -7,7 +7,7 @@ import {type LinkRecord, type MessagingState, NEVER, type NodeRecord} from './st
 /** The next time at which something is due. */
 export function wakeAt(state: MessagingState): number {
   if (state.isStopped) return NEVER;
-  let at = Math.min(state.nextBeatMs, state.bonusUntilMs, state.leaseUntilMs, state.stopAtMs);
+  let at = Math.min(state.nextBeatMs, state.bonusUntilMs, state.leaseUntilMs, state.stopAtMs, state.startManagerAtMs);
   if (state.askNodesAtMs !== null && !state.isCommUp) at = Math.min(at, state.askNodesAtMs);
   for (const node of state.nodes) {
     if (node.name === state.start.node) continue;

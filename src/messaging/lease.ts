@@ -12,6 +12,8 @@ export const START_LEASE_MS = 10_000;
 const FIRST_LEASE_MS = 5000;
 const LOSS_WINDOW_MS = 60_000;
 const LOSSES_MAX = 3;
+/** By losses in the window: what makes managers end at once may pass, and four losses must not fit into one second. */
+const PAUSES_MS = [0, 1000, 5000] as const;
 /** What waited longer for a manager is no longer worth acting on. */
 const PENDING_AGE_MAX_MS = 10_000;
 
@@ -29,7 +31,9 @@ export function managerConnected(work: Work): void {
 
 export function tellReady(work: Work): void {
   const {start} = work.state;
-  tell(work, {type: 'ready', generation: start.generation, uuid: start.uuid, view: viewOf(work.state)});
+  const {generation, uuid, mark} = start;
+  const marked = mark === undefined ? {} : {mark};
+  tell(work, {type: 'ready', generation, uuid, view: viewOf(work.state), ...marked});
   if (work.state.isFlowPaused) tell(work, {type: 'flow-changed', isPaused: true});
 }
 
@@ -80,14 +84,22 @@ export function managerLost(work: Work): void {
     work.effects.push({type: 'emergency-stop'});
     return;
   }
-  record(work, 'CRIT', 'MANAGER_LOST', 'The manager process was lost: starting another.', {losses: lossesMs.length});
-  change(work, {leaseUntilMs: nowMs + START_LEASE_MS});
+  const pauseMs = PAUSES_MS[lossesMs.length - 1] ?? 0;
+  const when = pauseMs === 0 ? '' : ` in ${pauseMs / 1000} s`;
+  const text = `The manager process was lost: starting another${when}.`;
+  record(work, 'CRIT', 'MANAGER_LOST', text, {losses: lossesMs.length});
+  change(work, {startManagerAtMs: nowMs + pauseMs});
+}
+
+export function startManagerWhenDue(work: Work): void {
+  if (work.now.monoMs < work.state.startManagerAtMs) return;
+  change(work, {startManagerAtMs: NEVER, leaseUntilMs: work.now.monoMs + START_LEASE_MS});
   work.effects.push({type: 'start-manager'});
 }
 
 /** The manager has released everything: statuses go on for a while, so that the last messages can be asked for. */
 export function stopSoon(work: Work, tailMs: number): void {
-  change(work, {stopAtMs: work.now.monoMs + Math.max(0, tailMs), leaseUntilMs: NEVER});
+  change(work, {stopAtMs: work.now.monoMs + Math.max(0, tailMs), leaseUntilMs: NEVER, startManagerAtMs: NEVER});
 }
 
 export function stopWhenDue(work: Work): void {

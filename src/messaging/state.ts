@@ -130,6 +130,8 @@ export interface MessagingState {
   readonly isManagerUnseen: boolean;
   readonly leaseUntilMs: number;
   readonly lossesMs: readonly number[];
+  /** When the next manager is started; NEVER: none is to be. */
+  readonly startManagerAtMs: number;
   readonly hasEmergency: boolean;
   readonly pending: readonly {readonly from: NodeName; readonly message: Message; readonly atMs: number}[];
   readonly stopAtMs: number;

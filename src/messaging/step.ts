@@ -21,6 +21,7 @@ import {
   managerSeen,
   renewLease,
   START_LEASE_MS,
+  startManagerWhenDue,
   stopSoon,
   stopWhenDue,
   tellReady,
@@ -102,6 +103,7 @@ function expire(work: Work): void {
     if (node) askForMissing(work, node);
   }
   seekCommunication(work);
+  startManagerWhenDue(work);
   judgeLease(work);
   stopWhenDue(work);
 }
@@ -168,6 +170,7 @@ function emptyState(start: MessagingStart, {monoMs}: Now): MessagingState {
     isManagerThere: true,
     isManagerUnseen: true,
     lossesMs: [],
+    startManagerAtMs: NEVER,
     hasEmergency: false,
     pending: [],
   } as const;

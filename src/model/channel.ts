@@ -38,7 +38,14 @@ export interface ClusterView {
 
 export type MessagingToManager =
   /** First message on every new channel. */
-  | {readonly type: 'ready'; readonly generation: number; readonly uuid: string; readonly view: ClusterView}
+  | {
+      readonly type: 'ready';
+      readonly generation: number;
+      readonly uuid: string;
+      readonly view: ClusterView;
+      /** Of the configuration that messaging was started with. */
+      readonly mark?: string;
+    }
   /** Every configured node was heard or is dead, and the node list was agreed: our status is `active`. */
   | {readonly type: 'comm-up'}
   | {

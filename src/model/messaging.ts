@@ -61,4 +61,6 @@ export interface MessagingStart {
   readonly hopfudge: number;
   /** Seeds the random choices (ack trigger, request delay). */
   readonly seed: number;
+  /** Which configuration this is; goes back to each manager in `ready`. */
+  readonly mark?: string;
 }

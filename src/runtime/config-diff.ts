@@ -1,6 +1,7 @@
 // What a reload changes, by how much work it is: nothing, keys, rules of the manager, or what messaging knows from its
 // start and only learns by being started again.
 
+import {createHash} from 'node:crypto';
 import {isDeepStrictEqual} from 'node:util';
 import type {ClusterConfig} from '../model/config.js';
 
@@ -42,6 +43,13 @@ const START_FIELDS = {
   watchdog: 'watchdog',
 } as const satisfies Partial<Record<keyof ClusterConfig['ha'], string>>;
 
+const FILES: Readonly<Record<keyof ClusterConfig, string>> = {
+  ha: 'ha.cf',
+  keyring: 'authkeys',
+  groups: 'haresources',
+  systole: 'systole.conf',
+};
+
 export function diffConfig(before: ClusterConfig, after: ClusterConfig): ConfigDiff {
   const differs = (field: keyof ClusterConfig['ha']): boolean => !isDeepStrictEqual(before.ha[field], after.ha[field]);
   return {
@@ -51,6 +59,18 @@ export function diffConfig(before: ClusterConfig, after: ClusterConfig): ConfigD
     logging: LOGGING_FIELDS.some(differs),
     atNextStart: atNextStart(after, differs),
   };
+}
+
+/** The same for two configurations between which messaging needs no new start. */
+export function messagingMark({ha}: ClusterConfig): string {
+  const values = MESSAGING_FIELDS.map((field) => [field, ha[field] ?? null]);
+  return createHash('sha256').update(JSON.stringify(values)).digest('hex');
+}
+
+/** The files in which they differ, for people. */
+export function filesThatDiffer(before: ClusterConfig, after: ClusterConfig): string[] {
+  const parts = Object.keys(FILES) as (keyof ClusterConfig)[];
+  return parts.filter((part) => !isDeepStrictEqual(before[part], after[part])).map((part) => FILES[part]);
 }
 
 function atNextStart({ha}: ClusterConfig, differs: (field: keyof ClusterConfig['ha']) => boolean): string[] {

@@ -14,7 +14,7 @@ export function readGroupsInForce(runDir: string): ResourceGroup[] | undefined {
     const path = `${runDir}/${NAME}`;
     if (statSync(path).size > BYTES_MAX) return undefined;
     const found: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    return Array.isArray(found) && found.every(isGroup) ? found : undefined;
+    return isResourceGroups(found) ? found : undefined;
   } catch {
     return undefined;
   }
@@ -49,6 +49,10 @@ export function forgetGroupsInForce(runDir: string): void {
   } catch {
     // The next start measures groups that do not run, and forgets them.
   }
+}
+
+export function isResourceGroups(value: unknown): value is ResourceGroup[] {
+  return Array.isArray(value) && value.every(isGroup);
 }
 
 function isGroup(value: unknown): value is ResourceGroup {

@@ -16,6 +16,7 @@ import {feedOf, ownMessage} from './api-feed.js';
 import type {ClusterPicture} from './client-api-view.js';
 import {ClientServices, isForCore} from './client-services.js';
 import {readNow} from './clock.js';
+import {keepConfig} from './config-in-force.js';
 import {type ControlServer, startControlServer} from './control-server.js';
 import {writeCrashFile} from './crash.js';
 import {Disks} from './disks.js';
@@ -42,6 +43,8 @@ export interface ManagerOptions {
   readonly paths: Paths;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly config: ClusterConfig;
+  /** False: it replaces a manager whose configuration is lost, and was read from files that nobody reloaded. */
+  readonly isInForce: boolean;
   /** Called once messaging is on its way: loading takes longer than anything else. */
   readonly loadCore: () => Promise<ManagerCore<unknown>>;
   readonly log: Log;
@@ -143,8 +146,9 @@ export class Manager {
   async start(): Promise<void> {
     const {paths, isAdopted} = this.options;
     prepareDirectories(paths, isAdopted);
+    if (!isAdopted) keepConfig(paths.runDir, this.config, this.say);
     // First of all: its own start takes as long as everything below.
-    if (isAdopted) this.messaging.adopt();
+    if (isAdopted) this.adoptMessaging();
     else if (!this.messaging.start()) return this.options.exit(1);
     const core = this.options.loadCore();
     this.control = await startControlServer({
@@ -157,6 +161,23 @@ export class Manager {
     await this.openWatchdog();
     this.core = await core;
     this.startCore(this.core);
+  }
+
+  /** A predecessor that was lost within a reload may not have got as far as this. */
+  private adoptMessaging(): void {
+    this.messaging.adopt();
+    // What only the files say is not in force: that takes a reload.
+    if (this.options.isInForce) this.messaging.tell({type: 'use-keys', keyring: this.config.keyring});
+  }
+
+  private greeted(said: Extract<MessagingToManager, {type: 'ready'}>): void {
+    const isFirst = this.generation === 0;
+    this.generation = said.generation;
+    this.messaging.noteMark(said.mark);
+    const {isAdopted, isInForce} = this.options;
+    if (!isFirst || !isAdopted || !isInForce || !this.messaging.isOutdated) return;
+    this.say(log('WARN', 'RELOAD_FINISHED', 'A reload was interrupted: messaging restarts with its configuration'));
+    this.messaging.restart();
   }
 
   /** With what may run here; then the files have their say. */
@@ -259,7 +280,7 @@ export class Manager {
     // Its log lines are ours to write; the core has no use for them.
     if (said.type === 'log') return this.say(said.record);
     if (said.type === 'uuid-cloned') return this.replaceUuid(said.node);
-    if (said.type === 'ready') this.generation = said.generation;
+    if (said.type === 'ready') this.greeted(said);
     this.clients.heard(said);
     const shown = feedOf(said, Date.now());
     this.dispatch({type: 'messaging-said', message: said});
@@ -352,7 +373,9 @@ export class Manager {
     return reload({
       load: this.options.load,
       current: () => this.config,
+      keep: (config) => keepConfig(this.options.paths.runDir, config, this.say),
       adopt: (config, logging) => this.useConfig(config, logging),
+      isMessagingOutdated: () => this.messaging.isOutdated,
       tellMessaging: (message) => this.tellMessaging(message),
       restartMessaging: () => this.messaging.restart(),
       log: this.say,

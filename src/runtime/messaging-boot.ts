@@ -6,6 +6,7 @@ import {isIPv4} from 'node:net';
 import type {ManagerToMessaging} from '../model/channel.js';
 import type {ClusterConfig, Keyring, Medium} from '../model/config.js';
 import type {MessagingStart} from '../model/messaging.js';
+import {messagingMark} from './config-diff.js';
 import type {DeviceSocket} from './links/device-sockets.js';
 import {linkNames} from './links/plan.js';
 
@@ -57,7 +58,8 @@ export interface StartFacts {
 }
 
 /** The part of the configuration that the messaging core needs. */
-export function messagingStartOf({ha}: ClusterConfig, {generation, uuid, seed}: StartFacts): MessagingStart {
+export function messagingStartOf(config: ClusterConfig, {generation, uuid, seed}: StartFacts): MessagingStart {
+  const {ha} = config;
   return {
     node: ha.node,
     nodes: ha.nodes,
@@ -73,6 +75,7 @@ export function messagingStartOf({ha}: ClusterConfig, {generation, uuid, seed}: 
     maxRexmitDelayMs: ha.maxRexmitDelayMs,
     hopfudge: ha.hopfudge,
     seed,
+    mark: messagingMark(config),
   };
 }
 

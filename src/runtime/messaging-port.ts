@@ -10,6 +10,7 @@ import {type LogRecord, log} from '../model/log.js';
 import type {Paths} from '../model/paths.js';
 import type {Channel, ChannelEnd} from './channel.js';
 import {monotonicMs} from './clock.js';
+import {messagingMark} from './config-diff.js';
 import {floatingAddresses, messagingStartOf} from './messaging-boot.js';
 import {forgetMessaging, noteMessaging} from './messaging-pid.js';
 import {adoptMessagingProcess, startMessagingProcess} from './messaging-start.js';
@@ -44,6 +45,8 @@ export class MessagingPort {
   private shortLives = 0;
   private isStopping = false;
   private generation = 0;
+  /** Of the configuration that messaging has or is about to get; undefined: not known. */
+  private mark: string | undefined;
   private readonly ended: (() => void)[] = [];
 
   constructor(private readonly options: MessagingPortOptions) {}
@@ -68,6 +71,7 @@ export class MessagingPort {
     this.generation = taken.generation;
     const seed = Math.floor(Math.random() * 2 ** 31);
     const facts = {generation: taken.generation, uuid, seed};
+    this.mark = messagingMark(config());
     this.startedMs = monotonicMs();
     let onEnd = this.lossHandler();
     const started = startMessagingProcess({
@@ -107,6 +111,16 @@ export class MessagingPort {
     });
   }
 
+  /** What `ready` said. An older messaging process says nothing: then it counts as equal. */
+  noteMark(mark: string | undefined): void {
+    this.mark = mark;
+  }
+
+  /** It was started with another configuration than the one in force here. */
+  get isOutdated(): boolean {
+    return this.mark !== undefined && this.mark !== messagingMark(this.options.config());
+  }
+
   tell(message: ManagerToMessaging): void {
     if (message.type === 'stop') this.isStopping = true;
     this.channel?.send(message);
@@ -114,6 +128,7 @@ export class MessagingPort {
 
   /** For changes that messaging only learns at its start. Resources stay; peers are told to be patient. */
   restart(): void {
+    this.mark = messagingMark(this.options.config());
     this.tell({
       type: 'announce-deadtime',
       deadtimeMs: this.options.config().ha.deadtimeMs + RESTART_DEADTIME_MS,

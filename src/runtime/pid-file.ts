@@ -19,6 +19,7 @@ import {basename, dirname} from 'node:path';
 export type PidLock = {readonly ok: true; release(): void} | {readonly ok: false; readonly pid: number | undefined};
 
 const TAKING_MS_MAX = 5000;
+const SIGKILL_BIT = 1n << 8n;
 
 export function acquirePidFile(path: string, isHeartbeat: (pid: number) => boolean = isRunningHeartbeat): PidLock {
   mkdirSync(dirname(path), {recursive: true, mode: 0o755});
@@ -44,15 +45,26 @@ export function readPidFile(path: string): number | undefined {
   }
 }
 
-/** A living process that is a Heartbeat daemon, ours or the original; a reused pid of something else is not. */
+/**
+ * A living process that is a Heartbeat daemon, ours or the original; a reused pid of something else is not, nor one that was
+ * killed and is stuck in the kernel: it runs no code of its own any more, however long it stays.
+ */
 export function isRunningHeartbeat(pid: number): boolean {
   try {
     // Empty for a zombie: a daemon that died and was not reaped holds nothing.
     const [command = '', script = ''] = readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0');
-    return basename(command).startsWith('heartbeat') || /^(heartbeat|manager-process\.c?js)$/.test(basename(script));
+    const isHeartbeat =
+      basename(command).startsWith('heartbeat') || /^(heartbeat|manager-process\.c?js)$/.test(basename(script));
+    return isHeartbeat && !isKilled(readFileSync(`/proc/${pid}/status`, 'latin1'));
   } catch {
     return false;
   }
+}
+
+/** By /proc/PID/status: SIGKILL waits for it, which nothing can take back. */
+export function isKilled(status: string): boolean {
+  const masks = [...status.matchAll(/^(?:SigPnd|ShdPnd):\s*([0-9a-f]{1,16})$/gm)];
+  return masks.some(([, mask]) => (BigInt(`0x${mask}`) & SIGKILL_BIT) !== 0n);
 }
 
 function writeDraft(path: string): string {

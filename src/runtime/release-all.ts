@@ -12,6 +12,7 @@ import {type LogRecord, log} from '../model/log.js';
 import {type Paths, resolvePaths} from '../model/paths.js';
 import {judge, provesStopped, type ResourceAction, type ResourceExit, type ResourceGroup} from '../model/resource.js';
 import {unitDirsOf} from './agents.js';
+import {forgetConfigInForce, readConfigInForce} from './config-in-force.js';
 import {readGroupsInForce} from './groups-in-force.js';
 import {loadConfig} from './load-config.js';
 import {scriptEnv} from './script-env.js';
@@ -95,7 +96,8 @@ async function releaseResource(
 }
 
 function planOf(paths: Paths, env: Readonly<Record<string, string | undefined>>): Plan | undefined {
-  const {config} = loadConfig(paths, env);
+  const kept = readConfigInForce(paths.runDir);
+  const config = kept.ok ? kept.config : loadConfig(paths, env).config;
   const plan = config === undefined ? barePlan(paths) : planWith(config);
   const inForce = readGroupsInForce(paths.runDir);
   if (plan === undefined || inForce === undefined) return plan;
@@ -127,6 +129,9 @@ function barePlan(paths: Paths): Plan | undefined {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   const packageDir = fileURLToPath(new URL('../../..', import.meta.url)).replace(/\/$/, '');
   const tell = ({level, text}: LogRecord): void => void process.stderr.write(`emergency stop: ${level}: ${text}\n`);
-  const isDone = await releaseAll(resolvePaths(process.env, packageDir), process.env, tell);
+  const paths = resolvePaths(process.env, packageDir);
+  const isDone = await releaseAll(paths, process.env, tell);
+  // The node leaves; after a failure it is tried again, and what is to be stopped must still be known.
+  if (isDone) forgetConfigInForce(paths.runDir);
   process.exit(isDone ? 0 : 1);
 }

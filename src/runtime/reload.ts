@@ -12,9 +12,13 @@ import type {LoadedConfig} from './load-config.js';
 export interface ReloadPorts {
   readonly load: () => LoadedConfig;
   readonly current: () => ClusterConfig;
+  /** Writes it down for a successor: before anybody acts on it, so that a successor can finish what we began. */
+  readonly keep: (config: ClusterConfig) => void;
   /** Takes the new configuration everywhere in this process. */
   readonly adopt: (config: ClusterConfig, logging: boolean) => void;
   readonly tellMessaging: (message: ManagerToMessaging) => void;
+  /** Messaging was started with another configuration than the current one. */
+  readonly isMessagingOutdated: () => boolean;
   readonly restartMessaging: () => void;
   readonly log: (record: LogRecord) => void;
 }
@@ -30,14 +34,15 @@ export function reload(ports: ReloadPorts): ControlReply {
     return {ok: false, code: 'NODE_NAME', text, hint: 'heartbeat -k; heartbeat'};
   }
   const diff = diffConfig(before, config);
-  if (!diff.any) return said(ports, 'Configuration unchanged.');
-  if (diff.keys) {
-    ports.log(log('info', 'RELOAD_KEYS', 'Rereading authentication file.'));
-    ports.tellMessaging({type: 'use-keys', keyring: config.keyring});
-  }
+  ports.keep(config);
+  if (diff.keys) ports.log(log('info', 'RELOAD_KEYS', 'Rereading authentication file.'));
+  // Always: messaging may have other keys than we believe, when what was in force got lost with our predecessor.
+  ports.tellMessaging({type: 'use-keys', keyring: config.keyring});
+  if (!diff.any && !ports.isMessagingOutdated()) return said(ports, 'Configuration unchanged.');
   ports.adopt(config, diff.logging);
   const later = tellLater(ports, diff.atNextStart);
-  if (!diff.messaging) return said(ports, `Configuration reloaded; resources stay.${later}`);
+  if (!diff.messaging && !ports.isMessagingOutdated())
+    return said(ports, `Configuration reloaded; resources stay.${later}`);
   ports.restartMessaging();
   return said(ports, `Configuration reloaded: messaging restarts with it, resources stay.${later}`);
 }

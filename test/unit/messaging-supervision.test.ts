@@ -141,7 +141,9 @@ test('four losses within a minute: emergency stop, once, and statuses until we a
     lab.feed({type: 'manager-connected'});
     lab.pass(1000);
     lab.take();
-    seen.push(...kinds(lab.feed({type: 'manager-lost'})));
+    lab.feed({type: 'manager-lost'});
+    lab.pass(5000);
+    seen.push(...kinds(lab.take()));
   }
   assert.deepEqual(seen, ['start-manager', 'start-manager', 'start-manager', 'emergency-stop']);
   lab.take();
@@ -158,8 +160,31 @@ test('losses spread over minutes are each answered with a new manager', () => {
     lab.feed({type: 'manager-said', message: {type: 'renew-lease', forMs: 30_000}});
     lab.pass(21_000);
     lab.take();
-    assert.deepEqual(kinds(lab.feed({type: 'manager-lost'})), ['start-manager']);
+    lab.feed({type: 'manager-lost'});
+    lab.pass(5000);
+    assert.deepEqual(kinds(lab.take()), ['start-manager']);
   }
+});
+
+test('managers that end at once are started after 0, 1 and 5 s, each with its whole lease; keepalives go on', () => {
+  const lab = new Lab();
+  lab.feed({type: 'manager-connected'});
+  lab.pass(1000);
+  const startedMs: number[] = [];
+  for (const pauseMs of [0, 1000, 5000]) {
+    lab.take();
+    lab.feed({type: 'manager-lost'});
+    const lostMs = lab.nowMs;
+    lab.pass(pauseMs);
+    const started = lab.done.filter(({effect}) => effect.type === 'start-manager');
+    startedMs.push(...started.map(({atMs}) => atMs - lostMs));
+    assert.equal(lab.state.leaseUntilMs, lab.nowMs + 10_000);
+    assert.ok(sent(lab.take(), 'status').length >= pauseMs / 1000);
+  }
+  assert.deepEqual(startedMs, [0, 1000, 5000]);
+  assert.deepEqual(kinds(lab.feed({type: 'manager-lost'})), ['emergency-stop']);
+  lab.pass(20_000);
+  assert.ok(!kinds(lab.take()).includes('start-manager'));
 });
 
 test('a new manager is told what is known, and what peers sent while there was none', () => {

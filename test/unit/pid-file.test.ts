@@ -5,7 +5,7 @@ import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, w
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, test} from '@jest/globals';
-import {acquirePidFile, isRunningHeartbeat, readPidFile} from '../../src/runtime/pid-file.js';
+import {acquirePidFile, isKilled, isRunningHeartbeat, readPidFile} from '../../src/runtime/pid-file.js';
 
 const module = new URL('../../src/runtime/pid-file.js', import.meta.url).href;
 let dir = '';
@@ -60,6 +60,18 @@ test('a guard left behind holds nobody up for long', () => {
 test('this test is no heartbeat, and no process is none either', () => {
   assert.equal(isRunningHeartbeat(process.pid), false);
   assert.equal(isRunningHeartbeat(4_000_000), false);
+});
+
+// Method: lines of /proc/PID/status as they were of a process in state D, before and after SIGKILL.
+test('a killed process that the kernel still holds runs nothing more', () => {
+  const masks = (own: string, shared: string) =>
+    `State:\tD (disk sleep)\nSigPnd:\t${own}\nShdPnd:\t${shared}\nSigBlk:\t0000000000000100\n`;
+  const [none, term, kill] = ['0000000000000000', '0000000000004000', '0000000000000100'];
+  assert.equal(isKilled(masks(none, none)), false);
+  assert.equal(isKilled(masks(none, term)), false);
+  assert.equal(isKilled(masks(kill, none)), true);
+  assert.equal(isKilled(masks(none, '0000000000004100')), true);
+  assert.equal(isKilled(readFileSync('/proc/self/status', 'latin1')), false);
 });
 
 // Goal: of many daemons that start at once, exactly one gets the file; over a stale file and over none.
