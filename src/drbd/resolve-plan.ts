@@ -8,6 +8,7 @@ import type {Connection, DiskState, Replication, ResourceState, Role} from './st
 
 export type BackupKind = 'changed' | 'full' | 'none';
 export type Step = 'outdated' | 'saved' | 'around' | 'released';
+export const STEPS: readonly Step[] = ['outdated', 'saved', 'around', 'released'];
 
 export interface ResolveSight {
   readonly isUp: boolean;
@@ -46,8 +47,12 @@ export function nextResolveStep(done: readonly Step[], backup: BackupKind, sight
   if (sight.isUp && sight.connection === 'Connected') return connected(has, backup, sight);
   const isTarget = sight.disks.includes('Inconsistent');
   if (!has('outdated') && !isTarget) return {do: 'outdate'};
-  if (!isSaved && !isTarget) return {do: 'save'};
+  const isGood = sight.disks.includes('UpToDate') && !isTarget;
   const isReleased = has('released') || has('around');
+  // Synchronised to the end, it is only looked at until the other node is back.
+  if (isGood && !(isReleased && ['Connecting', 'Unconnected'].includes(sight.connection)))
+    return stop('somebody made the disk here good again', 'systole drbd status; the same command begins anew');
+  if (!isSaved && !isTarget) return {do: 'save'};
   if (!sight.isUp) return {do: isReleased ? 'bring-up' : 'meet'};
   if (sight.disks.some((disk) => ['Diskless', 'Failed', 'Detaching'].includes(disk)))
     return stop('its disk here is gone', 'see the kernel log for disk errors');

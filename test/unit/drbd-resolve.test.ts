@@ -14,7 +14,8 @@ import {nextResolveStep, type ResolveSight, type Step} from '../../src/drbd/reso
 import type {Connection, DiskState, ResourceState, Role} from '../../src/drbd/state.js';
 import type {View} from '../../src/drbd/view.js';
 import {layOver, readManifest} from '../../src/runtime/drbd/backup.js';
-import {findingPath, journalPath, writeJson} from '../../src/runtime/drbd/view-here.js';
+import {DrbdTools} from '../../src/runtime/drbd/tools.js';
+import {findingPath, journalPath, viewHere, writeJson} from '../../src/runtime/drbd/view-here.js';
 import {type Ended, type Place, place, root} from '../helpers/command.js';
 import {FakeDrbd} from '../helpers/drbd.js';
 
@@ -257,6 +258,154 @@ describe('killed at a step, it goes on', () => {
   });
 
   const block_ = (bytes: Buffer, block: number): Buffer => bytes.subarray(block * BLOCK, (block + 1) * BLOCK);
+});
+
+describe('a journal that is left over', () => {
+  const OTHER = 'AAAAAAAAAAAAAAA4:BBBBBBBBBBBBBBB4:FE4FFEBB16712C64:346EC3F299DF65DE:1:1:1:0:0:0:0\n';
+  const newer = (): Buffer => written(winner, [9, 11], 'newer');
+  const places = () => ({runDir: `${where.dir}/run`, varLibDir: `${where.dir}/lib`});
+
+  /** A first run that has saved, and met; then DRBD ended it, this node served, and there is a new split brain. */
+  async function servedSince(variables: Parameters<FakeDrbd['set']>[0]): Promise<void> {
+    drbd.put('on-resume-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes', '--backup-full')).status, 3);
+    drbd.lose('on-resume-sync');
+    drbd.lose('paused');
+    drbd.set({conn: 'StandAlone', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown', ...variables});
+    drbd.put('gi', OTHER);
+    writeFileSync(`${drbd.dir}/disk`, newer());
+    drbd.put('md', dump([9, 11]));
+    drbd.put('md-union', dump([9, 11, ...THERE]));
+    drbd.put('calls', '');
+    const theirs = {
+      ...sideOf('n2', 'CCCCCCCCCCCCCCC4:BBBBBBBBBBBBBBB4:FE4FFEBB16712C64:346EC3F299DF65DE:1:1:1:0:0:0:0'),
+    };
+    knowsOther(theirs);
+  }
+
+  const served: readonly [string, Parameters<FakeDrbd['set']>[0]][] = [
+    ['and is good', {disk: 'UpToDate'}],
+    ['and was outdated again', {disk: 'Outdated'}],
+    ['and is down', {up: 'no', meta: 'UpToDate'}],
+  ];
+
+  test.each(served)('the node has served since %s: it asks, and touches nothing', async (_, variables) => {
+    await servedSince(variables);
+    const ended = await resolve();
+    assert.equal(ended.status, 1, ended.stdout + ended.stderr);
+    assert.match(ended.stdout, /is not gone on with: .*its backup stays in \/.*SPLIT BRAIN/s);
+    assert.deepEqual(changes(), []);
+    assert.ok(disk().equals(newer()));
+    assert.ok(!existsSync(journal()));
+  });
+
+  test('the node has served since, and the question was answered: the new changes are saved beside the old backup', async () => {
+    await servedSince({disk: 'UpToDate'});
+    const [old] = readdirSync(`${where.dir}/lib/drbd-backup`);
+    // Directories have the time to the second.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const ended = await resolve('--yes');
+    assert.equal(ended.status, 0, ended.stdout + ended.stderr);
+    const fresh = readdirSync(`${where.dir}/lib/drbd-backup`).find((name) => name !== old);
+    assert.ok(fresh !== undefined);
+    const directory = `${where.dir}/lib/drbd-backup/${fresh}`;
+    copyFileSync(`${drbd.dir}/disk`, `${where.dir}/copy`);
+    const [saved] = readManifest(directory).volumes;
+    assert.ok(saved);
+    await layOver(directory, saved, `${where.dir}/copy`);
+    assert.ok(readFileSync(`${where.dir}/copy`).equals(newer()));
+    assert.match(ended.stdout, new RegExp(`the backup is in ${directory}`));
+  });
+
+  test('the disk was forced to be good: it asks', async () => {
+    drbd.put('on-resume-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes', '--no-backup')).status, 3);
+    drbd.lose('on-resume-sync');
+    drbd.set({conn: 'StandAlone', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'});
+    assert.equal((await resolve()).status, 1);
+    assert.ok(disk().equals(loser));
+  });
+
+  test('identifiers that cannot be read: nothing is thrown away, and nothing forgotten', async () => {
+    await servedSince({disk: 'Outdated'});
+    drbd.put('on-get-gi', 'exit 10\n');
+    const ended = await resolve('--yes');
+    assert.equal(ended.status, 3);
+    assert.match(ended.stderr, /not known.*identifiers cannot be read.*hint: drbdadm get-gi data/s);
+    assert.deepEqual(changes(), []);
+    assert.ok(existsSync(journal()));
+  });
+
+  test('status says so, and what to do about the new split brain; the other node is not told that this one discards', async () => {
+    await servedSince({disk: 'UpToDate'});
+    const {stdout} = await systole('status', 'data');
+    assert.match(stdout, /A run of resolve, begun .*, is over/);
+    assert.match(stdout, /on n1: systole drbd resolve data --discard-node n1/);
+    assert.doesNotMatch(stdout, /under way/);
+    const looked = await viewHere(new DrbdTools({...where.env, ...drbd.env}), 'n1', 'data', places());
+    assert.ok('view' in looked && !looked.view.isDiscarding);
+  });
+
+  test('nothing was done yet: it asks', async () => {
+    drbd.put('on-outdate', 'exit 1\n');
+    assert.equal((await resolve('--yes')).status, 3);
+    drbd.lose('on-outdate');
+    const ended = await resolve();
+    assert.equal(ended.status, 1, ended.stderr);
+    assert.ok(!existsSync(journal()));
+  });
+});
+
+describe('without its terminal', () => {
+  test('the session drops: it goes on to its end, and writes to nobody', async () => {
+    rmSync(`${where.dir}/run`, {recursive: true});
+    drbd.put('on-outdate', 'kill -HUP $PPID\n');
+    const words = ['drbd', 'resolve', 'data', '--discard-node', 'n1', '--yes', '--peer-gi', gi('get-gi-here').trim()];
+    const child = spawn(`${root}/bin/systole`, words, {
+      cwd: '/',
+      env: {...where.env, ...drbd.env},
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    child.stderr.destroy();
+    const status = await new Promise((resolve) => child.on('exit', (code, signal) => resolve(code ?? signal)));
+    assert.equal(status, 0);
+    assert.ok(disk().equals(winner));
+    assert.ok((await laidOver()).equals(loser));
+  });
+
+  test('a terminal that is gone', async () => {
+    const words = `${root}/bin/systole drbd resolve data --discard-node n1 --yes --wait 30`;
+    drbd.put('on-outdate', 'touch reached; sleep 1\n');
+    const child = spawn('script', ['-qefc', words, '/dev/null'], {cwd: '/', env: {...where.env, ...drbd.env}});
+    child.stdin.on('error', () => undefined);
+    child.stdout.resume();
+    await until(() => existsSync(`${drbd.dir}/reached`));
+    child.kill('SIGKILL');
+    await until(() => disk().equals(winner));
+    await until(() => !existsSync(journal()));
+    assert.ok((await laidOver()).equals(loser));
+  });
+
+  test('a second one beside it is refused, and the first goes on', async () => {
+    drbd.put('on-outdate', 'touch reached; while [ ! -e go ]; do sleep 0.1; done\n');
+    const first = resolve('--yes');
+    await until(() => existsSync(`${drbd.dir}/reached`));
+    const second = await resolve('--yes');
+    drbd.put('go', '');
+    assert.equal(second.status, 3, second.stdout);
+    assert.match(second.stderr, /another run works on it here/);
+    assert.equal((await first).status, 0);
+    assert.ok((await laidOver()).equals(loser));
+  });
+
+  async function until(isSo: () => boolean): Promise<void> {
+    const endMs = performance.now() + 60_000;
+    while (!isSo()) {
+      assert.ok(performance.now() < endMs, 'it does not end');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 });
 
 describe('refused, with what to do, and nothing is touched', () => {

@@ -3,10 +3,9 @@
 // held down: agents and the manager bring resources up under a lock, which is taken here. Afterwards it is looked whether
 // it stayed so.
 
-import {spawn} from 'node:child_process';
-import {once} from 'node:events';
 import {existsSync, mkdirSync} from 'node:fs';
 import {bytesIn, type Extent, joinExtents, withoutExtents} from '../../drbd/dump-md.js';
+import type {Journal} from '../../drbd/resolve-journal.js';
 import {
   blocksOf,
   checkSpace,
@@ -20,11 +19,12 @@ import {
   writeManifest,
 } from './backup.js';
 import {changedBlocks} from './changed-blocks.js';
-import type {Journal} from './resolve-journal.js';
+import {holdLock} from './lock.js';
 import type {DrbdTools} from './tools.js';
 import type {DrbdPlaces} from './view-here.js';
 
 const READ_MS = 10_000;
+const LOCK_S = 60;
 
 interface Volume {
   readonly volume: number;
@@ -137,17 +137,12 @@ async function mustBeDown(resource: string, tools: DrbdTools): Promise<void> {
 
 /** Agents and the manager wait for this lock before they bring the resource up. It ends with this process. */
 async function whileDown(resource: string, {tools, places}: SaveOptions, work: () => Promise<void>): Promise<void> {
-  const flock = tools.find('flock');
-  const isLockable = flock !== undefined && /^[\w.-]+$/.test(resource) && existsSync(places.runDir);
-  const holder = isLockable
-    ? spawn(flock, ['-o', '-w', '60', `${places.runDir}/drbd-${resource}.lock`, 'sh', '-c', 'echo held; exec cat'], {
-        stdio: ['pipe', 'pipe', 'ignore'],
-      })
+  const lock = /^[\w.-]+$/.test(resource)
+    ? await holdLock(tools, `${places.runDir}/drbd-${resource}.lock`, LOCK_S)
     : undefined;
   try {
-    if (holder) await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit'), once(holder, 'error')]);
     await work();
   } finally {
-    holder?.stdin.end();
+    lock?.release();
   }
 }

@@ -5,10 +5,11 @@
 import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
 import {progressText} from '../../drbd/describe.js';
+import type {Journal} from '../../drbd/resolve-journal.js';
 import {type Next, nextResolveStep, type ResolveSight, type Step, sightOf} from '../../drbd/resolve-plan.js';
 import type {ResourceState} from '../../drbd/state.js';
 import {progressOf} from './report.js';
-import {type Journal, writeJournal} from './resolve-journal.js';
+import {writeJournal} from './resolve-journal.js';
 import {type SaveOptions, saveAround, saveBefore} from './resolve-save.js';
 import {reasonOf, type ToolExit} from './tools.js';
 import {connectWishPath} from './view-here.js';

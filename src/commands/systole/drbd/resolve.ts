@@ -6,13 +6,16 @@ import {statSync} from 'node:fs';
 import {createInterface} from 'node:readline/promises';
 import {Args, Flags} from '@oclif/core';
 import {type Report, renderReport} from '../../../drbd/describe.js';
+import type {Journal} from '../../../drbd/resolve-journal.js';
 import type {BackupKind} from '../../../drbd/resolve-plan.js';
 import {outOfSyncKib} from '../../../drbd/view.js';
 import {checkSpace} from '../../../runtime/drbd/backup.js';
 import {writeDurably} from '../../../runtime/drbd/durable.js';
+import {holdLock} from '../../../runtime/drbd/lock.js';
 import {reportOf} from '../../../runtime/drbd/report.js';
 import {ResolveError, runResolve} from '../../../runtime/drbd/resolve.js';
-import {dropJournal, type Journal, readJournal, writeJournal} from '../../../runtime/drbd/resolve-journal.js';
+import {lookAgain, resolveLockPath} from '../../../runtime/drbd/resolve-again.js';
+import {dropJournal, readJournal, writeJournal} from '../../../runtime/drbd/resolve-journal.js';
 import {DrbdTools} from '../../../runtime/drbd/tools.js';
 import {keepFinding, readFinding} from '../../../runtime/drbd/view-here.js';
 import {nodeHere, resourcesHere} from '../../lib/drbd-here.js';
@@ -22,6 +25,15 @@ import {SystoleCommand} from '../../lib/systole-command.js';
 
 const SAY_MS = 10_000;
 const RUN_AGAIN = 'the same command goes on where it stopped';
+
+interface ResolveFlags {
+  readonly 'discard-node': string;
+  readonly backup?: string | undefined;
+  readonly 'backup-full': boolean;
+  readonly 'no-backup': boolean;
+  readonly 'peer-gi'?: string | undefined;
+  readonly yes: boolean;
+}
 
 export default class DrbdResolve extends SystoleCommand {
   static override summary = 'End a split brain: throw the changes of this node away, after a backup.';
@@ -50,34 +62,46 @@ export default class DrbdResolve extends SystoleCommand {
   async run(): Promise<void> {
     const {args, flags} = await this.parse(DrbdResolve);
     const [resource = ''] = await resourcesHere(this.#tools, args.resource);
+    const lock = await holdLock(this.#tools, resolveLockPath(paths(), resource), 2);
+    try {
+      if (!lock.isHeld) throw refused('another run works on it here', `see systole drbd status ${resource}`);
+      const journal = (await this.#goOn(resource, flags)) ?? (await this.#begin(resource, flags));
+      await this.#carryOut(journal, flags.wait * 1000);
+    } finally {
+      lock.release();
+    }
+  }
+
+  /** undefined: nothing was begun, or what was begun is over. */
+  async #goOn(resource: string, flags: ResolveFlags): Promise<Journal | undefined> {
     const begun = readJournal(paths(), resource);
+    if (begun === undefined) return undefined;
     if (begun === 'unreadable')
       throw refused(
         `the journal of an earlier run cannot be read`,
         `see ${paths().varLibDir}/drbd, and remove it there`,
       );
-    const journal = begun ?? (await this.#begin(resource, flags));
-    const discard = flags['discard-node'].toLowerCase();
-    if (begun) {
-      if (discard !== begun.node) throw refused(`an earlier run discards ${begun.node}, not ${discard}`, RUN_AGAIN);
-      this.log(
-        `${resource}: going on with what was begun ${new Date(begun.startedMs).toISOString()} (done: ${begun.done.join(', ') || 'nothing'})`,
+    const {found, why} = await lookAgain(begun, this.#tools, paths());
+    if (found === 'unknown')
+      throw refused(
+        `whether the earlier run still fits the data here is not known: ${why}`,
+        `drbdadm get-gi ${resource}`,
       );
+    const since = new Date(begun.startedMs).toISOString();
+    if (found === 'anew') {
+      const kept =
+        begun.done.includes('saved') && begun.directory !== undefined ? `; its backup stays in ${begun.directory}` : '';
+      this.log(`${resource}: the run that was begun ${since} is not gone on with: ${why}${kept}`);
+      dropJournal(paths(), resource);
+      return undefined;
     }
-    await this.#carryOut(journal, flags.wait * 1000);
+    const discard = flags['discard-node'].toLowerCase();
+    if (discard !== begun.node) throw refused(`an earlier run discards ${begun.node}, not ${discard}`, RUN_AGAIN);
+    this.log(`${resource}: going on with what was begun ${since} (done: ${begun.done.join(', ')})`);
+    return begun;
   }
 
-  async #begin(
-    resource: string,
-    flags: {
-      readonly 'discard-node': string;
-      readonly backup?: string | undefined;
-      readonly 'backup-full': boolean;
-      readonly 'no-backup': boolean;
-      readonly 'peer-gi'?: string | undefined;
-      readonly yes: boolean;
-    },
-  ): Promise<Journal> {
+  async #begin(resource: string, flags: ResolveFlags): Promise<Journal> {
     const node = nodeHere();
     const report = await reportOf(resource, {tools: this.#tools, node, places: paths()});
     const {view: ours} = report;
@@ -151,6 +175,7 @@ export default class DrbdResolve extends SystoleCommand {
   }
 
   async #carryOut(journal: Journal, waitMs: number): Promise<void> {
+    outliveTerminal();
     const options = {
       tools: this.#tools,
       places: paths(),
@@ -197,6 +222,16 @@ export default class DrbdResolve extends SystoleCommand {
     }
     process.stdout.write(`\r${text.padEnd(60)}`);
     this.#isOnLine = true;
+  }
+}
+
+/** An ssh session that drops ends neither what can go on without it nor, by a write to nobody, the process. */
+function outliveTerminal(): void {
+  process.on('SIGHUP', () => undefined);
+  for (const stream of [process.stdout, process.stderr]) {
+    // oclif's listener throws.
+    stream.removeAllListeners('error');
+    stream.on('error', () => undefined);
   }
 }
 
