@@ -50,7 +50,7 @@ export type Standing = 'binding' | 'void' | 'unknown';
  */
 export function standingOf({ours, done}: Pick<Journal, 'ours' | 'done'>, now: View): Standing {
   const disks = disksOf(now);
-  if (isUnderSync(now) || disks.includes('Inconsistent')) return 'binding';
+  if (isBeingOverwritten(now)) return 'binding';
   if (done.includes('outdated') && disks.includes('UpToDate')) return 'void';
   const [before, after] = [generationsOf(ours), generationsOf(now)];
   if (before.length === 0 || before.length !== after.length) return 'unknown';
@@ -67,6 +67,12 @@ export function isHalfUp({isUp, connection, disks}: ResolveSight): boolean {
   return isUp && connection !== 'Connected' && (disks.length === 0 || disks.includes('Diskless'));
 }
 
+/** From here on nothing can be saved any more. */
+export function isBeingOverwritten(now: View): boolean {
+  const isUnderSync = now.isUp && now.connection === 'Connected' && now.volumes.some(({disk}) => disk !== 'UpToDate');
+  return isUnderSync || disksOf(now).includes('Inconsistent');
+}
+
 /** While the resource is down the flags of the metadata say it. */
 function disksOf({isUp, volumes}: View): readonly DiskState[] {
   if (isUp) return volumes.map(({disk}) => disk);
@@ -74,10 +80,6 @@ function disksOf({isUp, volumes}: View): readonly DiskState[] {
     if (!flags.isConsistent) return 'Inconsistent';
     return flags.isUpToDate ? 'UpToDate' : 'Outdated';
   });
-}
-
-function isUnderSync({isUp, connection, volumes}: View): boolean {
-  return isUp && connection === 'Connected' && volumes.some(({disk}) => disk !== 'UpToDate');
 }
 
 function isSame(before: Generation, after: Generation): boolean {

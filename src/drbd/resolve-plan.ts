@@ -1,8 +1,9 @@
 // The recovery of a split brain on the node whose changes go, one step at a time: what DRBD shows and what the journal says was
 // done decide the next step, so that a run which was interrupted anywhere goes on where it stopped. The order is the safety:
 // the disk is made Outdated first (nobody can promote it any more), its changes are saved while the resource is down, it meets
-// the other node with the synchronisation paused (the direction and the other disk are looked at before a block is
-// written), the blocks that the other node changed are saved as they were here, and only then is anything overwritten.
+// the other node with the synchronisation paused (the direction and the other disk are looked at before it
+// begins), the blocks that the other node changed are saved, and only then does it begin. What the other node's Primary writes
+// while it is paused is written here all the same; whether it was, `isUntouched` tells.
 
 import type {Connection, DiskState, Replication, ResourceState, Role} from './state.js';
 
@@ -37,6 +38,13 @@ export function sightOf(state: ResourceState | undefined): ResolveSight {
     disks: (state?.volumes ?? []).map(({disk}) => disk),
     peerDisks: there.map(({disk}) => disk),
   };
+}
+
+/** Nothing was written here, by anybody, since the resource was brought up. False also where it is not known. */
+export function isUntouched(state: ResourceState | undefined): boolean {
+  if (state === undefined || state.volumes.length === 0) return false;
+  const there = state.peers.flatMap((peer) => peer.volumes);
+  return state.volumes.every(({writtenKib}) => writtenKib === 0) && there.every(({receivedKib}) => receivedKib === 0);
 }
 
 export function nextResolveStep(done: readonly Step[], backup: BackupKind, sight: ResolveSight): Next {

@@ -3,11 +3,13 @@
 
 import assert from 'node:assert/strict';
 import {expect, test} from '@jest/globals';
+import {parseEvents2} from '../../src/drbd/events2.js';
 import {parseGenerations} from '../../src/drbd/generation.js';
 import {isHalfUp, isJournalVoid, journalOf, standingOf} from '../../src/drbd/resolve-journal.js';
-import {sightOf} from '../../src/drbd/resolve-plan.js';
-import type {Connection, DiskState} from '../../src/drbd/state.js';
+import {isUntouched, sightOf} from '../../src/drbd/resolve-plan.js';
+import type {Connection, DiskState, ResourceState} from '../../src/drbd/state.js';
 import type {View} from '../../src/drbd/view.js';
+import {chooseAgain} from '../../src/runtime/drbd/resolve-choice.js';
 
 const BEGUN = 'FE4FFEBB16712C65:346EC3F299DF65DE:3D60C7B8E27B770A:0000000000000004';
 const OTHERS = 'AAAAAAAAAAAAAAA4:346EC3F299DF65DE:3D60C7B8E27B770A:0000000000000004';
@@ -79,4 +81,55 @@ test('half up: volumes are missing, or have no disk', () => {
   assert.ok(isHalfUp(sightOf({...state, volumes: [{volume: 0, minor: 0, disk: 'Diskless'}]})));
   assert.ok(!isHalfUp(sightOf({...state, volumes: [{volume: 0, minor: 0, disk: 'Outdated'}]})));
   assert.ok(!isHalfUp(sightOf(undefined)));
+});
+
+test('untouched: every counter is there and zero', () => {
+  const volume = {volume: 0, minor: 0, disk: 'Inconsistent', writtenKib: 0} as const;
+  const there = {volume: 0, replication: 'PausedSyncT', disk: 'UpToDate', receivedKib: 0} as const;
+  const state = (written?: number, received?: number): ResourceState => ({
+    name: 'data',
+    role: 'Secondary',
+    isSuspended: false,
+    volumes: [{...volume, ...(written === undefined ? {writtenKib: Number.NaN} : {writtenKib: written})}],
+    peers: [
+      {
+        name: 'peer',
+        connection: 'Connected',
+        role: 'Primary',
+        volumes: [{...there, outOfSyncKib: 1, donePercent: 0, receivedKib: received ?? Number.NaN}],
+      },
+    ],
+  });
+  assert.ok(isUntouched(state(0, 0)));
+  for (const each of [
+    undefined,
+    state(4, 0),
+    state(0, 4),
+    state(undefined, 0),
+    state(0),
+    {...state(0, 0), volumes: []},
+  ])
+    assert.ok(!isUntouched(each));
+  assert.ok(isUntouched({...state(0, 0), peers: []}), 'parted, 8.4 may show no peer');
+  const [parsed] = parseEvents2(
+    'exists resource name:data role:Secondary suspended:no\nexists device name:data volume:0 minor:0 disk:Outdated\nexists -',
+  ) ?? [undefined];
+  assert.ok(!isUntouched(parsed), 'without statistics nothing is known');
+});
+
+test('the words of a later call', () => {
+  const words = {'backup-full': false, 'no-backup': false};
+  const [changed, full, none] = [
+    {backup: 'changed', directory: '/a/data-1'},
+    {backup: 'full', directory: '/a/data-1'},
+    {backup: 'none', directory: undefined},
+  ] as const;
+  assert.equal(chooseAgain(changed, words, '/d'), undefined);
+  assert.equal(chooseAgain(full, {...words, backup: '/a/'}, '/d'), undefined);
+  assert.equal(chooseAgain(none, {...words, 'no-backup': true}, '/d'), undefined);
+  assert.deepEqual(chooseAgain(full, {...words, backup: '/b'}, '/d'), {backup: 'full', parent: '/b'});
+  assert.deepEqual(chooseAgain(changed, {...words, 'backup-full': true}, '/d'), {backup: 'full', parent: '/a'});
+  assert.deepEqual(chooseAgain(none, {...words, backup: '/b'}, '/d'), {backup: 'changed', parent: '/b'});
+  assert.deepEqual(chooseAgain(none, {...words, 'backup-full': true}, '/d'), {backup: 'full', parent: '/d'});
+  assert.equal(chooseAgain(changed, {...words, 'no-backup': true}, '/d')?.backup, 'none');
 });

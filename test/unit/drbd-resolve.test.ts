@@ -166,6 +166,7 @@ describe('resolve', () => {
       'attach data',
       'pause-sync data',
       'connect --discard-my-data data',
+      'disconnect data',
       'down data',
       'dump-md data',
       'up data',
@@ -174,6 +175,7 @@ describe('resolve', () => {
     assert.match(ended.stdout, /throw away what n1 wrote to data on its own/);
     assert.match(ended.stdout, /saved 12 KiB .*changed here/);
     assert.match(ended.stdout, /saved 12 KiB more/);
+    assert.equal(readManifest(backupDirectory()).isExact, true);
     assert.ok(disk().equals(winner));
     assert.ok((await laidOver()).equals(loser));
     assert.ok(!existsSync(journal()));
@@ -353,6 +355,166 @@ describe('a journal that is left over', () => {
     const ended = await resolve();
     assert.equal(ended.status, 1, ended.stderr);
     assert.ok(!existsSync(journal()));
+  });
+});
+
+describe('the winner serves while it is paused', () => {
+  test.each([
+    ['it wrote', 'received', '8'],
+    ['it discarded blocks, which are not counted as received', 'written', '8'],
+    ['it is not known', 'received', 'x'],
+  ])('%s: the backup is not called exact, and has what was changed here', async (_, name, count) => {
+    drbd.put('on-pause-sync', `echo ${count} >${name}\n`);
+    const ended = await resolve('--yes');
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.equal(readManifest(backupDirectory()).isExact, false);
+    assert.match(ended.stdout, /may have written here since they met/);
+    assert.match((await systole('restore', backupDirectory())).stdout, /may be a mixture/);
+  });
+
+  test('between the last look and the end of the connection', async () => {
+    drbd.put('on-disconnect', 'echo 4 >written\n');
+    assert.equal((await resolve('--yes')).status, 0);
+    assert.equal(readManifest(backupDirectory()).isExact, false);
+  });
+
+  test.each(['pause-sync', 'disconnect', 'down', 'dump-md'])(
+    'a run that met before, and stopped at %s',
+    async (verb) => {
+      const time = verb === 'down' || verb === 'dump-md' ? 2 : 1;
+      const what =
+        verb === 'pause-sync' ? 'touch paused; conn=Connected repl=PausedSyncT pdisk=UpToDate; begin; save;' : '';
+      drbd.put(`on-${verb}`, `echo x >>count; [ "$(wc -l <count)" -ne ${time} ] || { ${what} exit 1; }\n`);
+      assert.equal((await resolve('--yes')).status, verb === 'dump-md' ? 0 : 3);
+      if (verb !== 'dump-md') assert.equal((await resolve()).status, 0);
+      assert.equal(readManifest(backupDirectory()).isExact, false);
+    },
+  );
+});
+
+describe('the words of a later call', () => {
+  /** Outdated, and not saved: the disk under it cannot be read. */
+  async function stopped(...words: readonly string[]): Promise<void> {
+    drbd.put('on-dump-md', 'exit 1\n');
+    const ended = await resolve('--yes', ...words);
+    assert.equal(ended.status, 3);
+    if (!words.includes('--no-backup')) assert.match(ended.stderr, /--backup DIRECTORY .*--no-backup does without/);
+    drbd.lose('on-dump-md');
+  }
+  /** Outdated, and stopped before it met. */
+  async function stoppedBare(): Promise<void> {
+    drbd.put('on-pause-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes', '--no-backup')).status, 3);
+    drbd.lose('on-pause-sync');
+  }
+
+  test('no backup at first, the whole disk then: it is saved', async () => {
+    await stoppedBare();
+    const ended = await resolve('--backup-full');
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.ok(readFileSync(`${backupDirectory()}/volume-0.blocks`).equals(loser));
+  });
+
+  test('no backup, and no other word: it is said again', async () => {
+    await stoppedBare();
+    const ended = await resolve();
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stdout, /going on with .*No backup is made: what is thrown away is lost/s);
+  });
+
+  test('another place, because the first one was full', async () => {
+    await stopped();
+    const ended = await resolve('--backup', `${where.dir}/usb`);
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stdout, /What lies in .*drbd-backup.* is an unfinished backup/);
+    const [name] = readdirSync(`${where.dir}/usb`);
+    assert.equal(readManifest(`${where.dir}/usb/${name}`).isExact, true);
+  });
+
+  test('another place keeps the kind', async () => {
+    await stopped('--backup-full');
+    assert.equal((await resolve('--backup', `${where.dir}/usb`)).status, 0);
+    const [name] = readdirSync(`${where.dir}/usb`);
+    assert.ok(readFileSync(`${where.dir}/usb/${name}/volume-0.blocks`).equals(loser));
+  });
+
+  test('none any more', async () => {
+    await stopped();
+    const ended = await resolve('--no-backup');
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stdout, /No backup is made/);
+    assert.ok(disk().equals(winner));
+  });
+
+  test('when the backup is made, other words are refused', async () => {
+    drbd.put('on-pause-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes')).status, 3);
+    drbd.lose('on-pause-sync');
+    drbd.put('calls', '');
+    for (const words of [['--backup-full'], ['--no-backup'], ['--backup', '/tmp']]) {
+      const ended = await resolve(...words);
+      assert.equal(ended.status, 3, ended.stdout);
+      assert.match(ended.stderr, /the backup is made already, in \/.*hint: without --backup/s);
+    }
+    assert.deepEqual(changes(), []);
+    assert.equal((await resolve('--backup', `${where.dir}/lib/drbd-backup`)).status, 0);
+  });
+
+  test('a backup when the synchronisation has begun', async () => {
+    drbd.put('on-resume-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes', '--no-backup')).status, 3);
+    drbd.lose('on-resume-sync');
+    const ended = await resolve('--backup-full');
+    assert.equal(ended.status, 3, ended.stdout);
+    assert.match(ended.stderr, /the synchronisation has begun/);
+    assert.equal((await resolve('--no-backup')).status, 0);
+  });
+
+  test('a relative place is one of the first call', async () => {
+    await stopped('--backup', `..${where.dir}/usb`);
+    const {directory} = JSON.parse(readFileSync(journal(), 'utf8')) as {directory: string};
+    assert.ok(directory.startsWith(`${where.dir}/usb/data-`), directory);
+  });
+
+  test('words that exclude each other', async () => {
+    assert.equal((await resolve('--yes', '--no-backup', '--backup-full')).status, 2);
+    assert.match((await systole('resolve', '--help')).stdout.replace(/\s+/g, ' '), /2 wrong words/);
+  });
+});
+
+describe('it stopped within attach', () => {
+  const HALF = {
+    'killed before the minor': ['new-minor', 'up=yes disk=none conn=StandAlone; save; kill -9 $PPID; exit 1;'],
+    'killed before the disk': ['attach', 'up=yes disk=Diskless conn=StandAlone; save; kill -9 $PPID; exit 1;'],
+    'the disk is busy': [
+      'attach',
+      'up=yes disk=Diskless conn=StandAlone; save; echo "(104) Can not open" >&2; exit 10;',
+    ],
+  } as const;
+
+  test.each([
+    ['killed before the minor', '--backup-full'],
+    ['killed before the disk', '--backup-full'],
+    ['killed before the disk', '--no-backup'],
+    ['the disk is busy', '--backup-full'],
+  ] as const)('%s, %s: down, and once more', async (what, word) => {
+    const [verb, script] = HALF[what];
+    drbd.put(`on-${verb}`, `[ -e once ] || { touch once; ${script} }\n`);
+    drbd.set({up: 'no'});
+    assert.notEqual((await resolve('--yes', word)).status, 0);
+    const ended = await resolve();
+    assert.equal(ended.status, 0, ended.stderr + ended.stdout);
+    assert.ok(disk().equals(winner));
+  });
+
+  test('it does not attach: that is said, each time', async () => {
+    drbd.put('on-attach', HALF['the disk is busy'][1]);
+    for (let time = 0; time < 2; time += 1) {
+      const ended = await resolve('--yes');
+      assert.equal(ended.status, 3);
+      assert.match(ended.stderr, /drbdadm attach data: .*Can not open/);
+    }
+    assert.ok(disk().equals(loser));
   });
 });
 

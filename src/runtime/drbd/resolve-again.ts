@@ -1,16 +1,15 @@
 // Before `systole drbd resolve` goes on with an earlier run: do its journal and the disk still belong together? The
 // administrator was asked about the data that were here then; others need a new question, a new check and a new backup.
 
-import {isHalfUp, type Journal, standingOf} from '../../drbd/resolve-journal.js';
+import {isBeingOverwritten, isHalfUp, type Journal, standingOf} from '../../drbd/resolve-journal.js';
 import {nextResolveStep, sightOf} from '../../drbd/resolve-plan.js';
 import {type DrbdTools, reasonOf} from './tools.js';
 import {type DrbdPlaces, viewHere} from './view-here.js';
 
-export interface Again {
-  readonly found: 'go-on' | 'anew' | 'unknown';
-  /** For people; empty when it goes on. */
-  readonly why: string;
-}
+export type Again =
+  | {readonly found: 'go-on'; readonly canSave: boolean}
+  | {readonly found: 'anew'; readonly why: string}
+  | {readonly found: 'unknown'; readonly why: string};
 
 const DOWN_MS = 60_000;
 
@@ -34,8 +33,10 @@ export async function lookAgain(journal: Journal, tools: DrbdTools, places: Drbd
   if (standing === 'unknown') return {found: 'unknown', why: 'the generation identifiers cannot be read'};
   // At its end already, which overwrites nothing.
   const isOver = nextResolveStep(done, backup, sightOf(state)).do === 'finish';
-  if (standing === 'binding' || isOver) return {found: 'go-on', why: ''};
-  return {found: 'anew', why: 'the data here are others since, or the disk was made good again'};
+  if (standing === 'void' && !isOver)
+    return {found: 'anew', why: 'the data here are others since, or the disk was made good again'};
+  const canSave = !isOver && !done.includes('saved') && !isBeingOverwritten(looked.view);
+  return {found: 'go-on', canSave};
 }
 
 async function stateOf(resource: string, tools: DrbdTools) {

@@ -1,5 +1,5 @@
 // The two backups of `systole drbd resolve`: before this node meets the other one, what was changed here (or the whole disk); and when
-// both bitmaps are joined, the blocks that only the other node changed, as they are here. The resource is down meanwhile, and
+// both bitmaps are joined, the blocks that only the other node changed, as they are here (unless it wrote meanwhile). The resource is down meanwhile, and
 // held down: agents and the manager bring resources up under a lock, which is taken here. Afterwards it is looked whether
 // it stayed so.
 
@@ -71,8 +71,8 @@ export async function saveBefore(journal: Journal, options: SaveOptions): Promis
   });
 }
 
-/** Adds what the other node changed, as it was here, to a backup of what this node changed. */
-export async function saveAround(journal: Journal, options: SaveOptions): Promise<void> {
+/** Adds what the other node changed, as it was here, to a backup of what this node changed. Exact: as it was for certain. */
+export async function saveAround(journal: Journal, isExact: boolean, options: SaveOptions): Promise<void> {
   const directory = journal.directory as string;
   await whileDown(journal.resource, options, async () => {
     const before = readManifest(directory);
@@ -87,10 +87,14 @@ export async function saveAround(journal: Journal, options: SaveOptions): Promis
       checkSpace(directory, bytesIn(extents));
       const part = await save({directory, volume, deviceBytes: dump.deviceBytes, extents, kind: 'around'}, options);
       options.say(`saved ${mib(part.bytes)} more: what only the other node changed, as it was here`);
+      if (!isExact)
+        options.say(
+          'The other node may have written here since they met: such blocks are saved as it wrote them, or not at all. What was changed here is not concerned.',
+        );
       volumes.push({...saved, parts: [...changed, part]});
     }
     await mustBeDown(journal.resource, options.tools);
-    writeManifest(directory, manifestOf(journal, volumes, true));
+    writeManifest(directory, manifestOf(journal, volumes, isExact));
   });
 }
 
