@@ -8,12 +8,14 @@ import {readBeacon} from './beacon.js';
 import {becomeClassic} from './classic.js';
 import {currentHold, type Draft, isAlive, isNice, nextId, ownsGroup, say, send} from './draft.js';
 import {suspectConflict} from './legacy.js';
-import {isClaimSeen, theirsOf} from './peer-groups.js';
+import {isClaimSeen, OWNING, theirsOf} from './peer-groups.js';
 import {mayBeShared} from './sharing.js';
 import {cancelStandby} from './standby.js';
 import type {ManagerState, Peer} from './state.js';
 
 const FENCE_RETRY_MS = 5_000;
+/** Or it is about to, with our acknowledgement on its way. */
+const MAY_OWN = `${OWNING}i`;
 
 export function newPeer(name: NodeName): Peer {
   return {
@@ -119,6 +121,7 @@ export function nodeReturned(draft: Draft, node: NodeName): void {
 export function peerDied(draft: Draft, peer: Peer): void {
   const {state} = draft;
   cancelStandby(draft, `${peer.name} died`);
+  peer.hasLeft ||= hasReleasedAll(draft, peer);
   const isHarmless = peer.hasLeft || (!mayOwnSomething(draft, peer) && knowsAnOwner(draft, peer));
   for (const group of state.groups) {
     group.granted = undefined;
@@ -132,6 +135,16 @@ export function peerDied(draft: Draft, peer: Peer): void {
   if (isHarmless) return declareHarmless(draft, peer);
   if (state.config.ha.stonith !== undefined) return fence(draft, peer, 0);
   declareUnprotected(draft, peer);
+}
+
+/**
+ * It leaves and owns nothing any more, by its own word: a goodbye, which alone a new manager of ours has not heard. Such a life starts
+ * nothing more, so whatever it said later was the same, and who comes after it says that it is another life.
+ */
+function hasReleasedAll({state}: Draft, peer: Peer): boolean {
+  if (peer.kind !== 'systole' || peer.version === 0 || peer.phase !== 'l') return false;
+  const isEachNamed = state.groups.every((group) => theirsOf(peer, group.definition.key) !== undefined);
+  return isEachNamed && !Object.values(peer.groups).some((group) => MAY_OWN.includes(group.state));
 }
 
 /** Whatever it waited for until a disk is ready: after its end it asks anew. */
@@ -171,7 +184,7 @@ function mayOwnSomething(draft: Draft, peer: Peer): boolean {
   if (draft.state.groups.some((group) => group.granted !== undefined)) return true;
   // In legacy mode a real peer never says what it holds.
   if (peer.kind === 'classic') return !isNice(draft) || peer.hold !== 'none' || peer.releasing !== 'none';
-  return Object.values(peer.groups).some((group) => 'usrpbi'.includes(group.state));
+  return Object.values(peer.groups).some((group) => MAY_OWN.includes(group.state));
 }
 
 /**
