@@ -184,7 +184,21 @@ export class Member {
     this.#tick(this.#life);
   }
 
-  #ready(): void {
+  /** The daemon's other process went on: this manager replaces one that died, and is told what messaging knows. */
+  adopt(statuses: Readonly<Record<string, 'active' | 'dead'>>, lastStatus: Readonly<Record<string, Message>>): void {
+    this.kill();
+    this.#isUp = true;
+    const started = startManager({...this.config, groups: this.#inForce ?? this.config.groups}, this.#now());
+    this.state = started.state;
+    this.#perform(started.effects);
+    this.#ready(statuses, lastStatus);
+    this.#tick(this.#life);
+  }
+
+  #ready(
+    statuses?: Readonly<Record<string, 'active' | 'dead'>>,
+    lastStatus: Readonly<Record<string, Message>> = {},
+  ): void {
     this.give({
       type: 'messaging-said',
       message: {
@@ -192,9 +206,14 @@ export class Member {
         generation: this.#life,
         uuid: 'u'.repeat(16),
         view: {
-          nodes: this.config.ha.nodes.map((name) => ({name, type: 'normal', status: 'init', links: []})),
-          isCommUp: false,
-          lastStatus: {},
+          nodes: this.config.ha.nodes.map((name) => ({
+            name,
+            type: 'normal',
+            status: statuses?.[name] ?? (statuses === undefined ? 'init' : 'active'),
+            links: [],
+          })),
+          isCommUp: statuses !== undefined,
+          lastStatus,
           lastReport: {},
         },
       },
@@ -267,7 +286,12 @@ export class Member {
   }
 
   #status(other: Member): Message {
-    const fields = {t: 'status', st: 'active', ...other.beacon};
+    return other.lastWord();
+  }
+
+  /** What messaging elsewhere keeps of it. */
+  lastWord(): Message {
+    const fields = {t: 'status', st: 'active', ...this.beacon};
     return {fields: Object.entries(fields).map(([name, value]) => ({name, type: 0 as const, value}))};
   }
 
