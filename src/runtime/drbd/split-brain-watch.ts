@@ -5,19 +5,21 @@
 // nothing is ever discarded or connected by itself, but for one wish of `systole drbd resolve` on the node whose changes go;
 // what was found of a split brain is over only when that is proven; a tool that hangs delays only this watch; no DRBD, no work.
 
-import {readFileSync, rmSync, statSync} from 'node:fs';
+import {existsSync, rmSync} from 'node:fs';
 import {type DiskHistory, type DiskSight, foldSight} from '../../drbd/disk-times.js';
 import type {Relation} from '../../drbd/generation.js';
 import {parseProcDrbd} from '../../drbd/proc-drbd.js';
 import {findingKey, judgeViews, logLine, relationOf} from '../../drbd/split-brain.js';
-import {isConnected, type ResourceState} from '../../drbd/state.js';
+import {isConnected} from '../../drbd/state.js';
 import {connectMessage, readConnectMessage, readViewMessage, type View, viewMessage} from '../../drbd/view.js';
 import type {Message} from '../../model/message.js';
+import {dropJournal, readJournal} from './resolve-journal.js';
 import {type DrbdTools, reasonOf} from './tools.js';
 import {forgetUnproven} from './unproven.js';
 import {
   connectWishPath,
   type DrbdPlaces,
+  journalPath,
   type KeptFinding,
   keepFinding,
   readFinding,
@@ -26,6 +28,7 @@ import {
   viewHere,
   writeJson,
 } from './view-here.js';
+import {ageMs, readText, sightOf, writtenOf} from './watch-sights.js';
 
 const POLL_MS = 2000;
 const ASK_MS = 20_000;
@@ -202,6 +205,7 @@ export class SplitBrainWatch {
       known.aloneSinceMs = undefined;
       known.theirs = undefined;
       known.relation = 'unknown';
+      await this.#dropOldRun(resource);
       this.#found(resource, known, undefined);
       return;
     }
@@ -209,6 +213,19 @@ export class SplitBrainWatch {
     if (performance.now() - known.askedMs < ASK_MS) return;
     known.askedMs = performance.now();
     await this.#examine(resource, true);
+  }
+
+  /** A run of `systole drbd resolve` that DRBD brought to its end while nobody looked: the next split brain is another one. */
+  async #dropOldRun(resource: string): Promise<void> {
+    const {tools, node, places, log} = this.#options;
+    if (!existsSync(journalPath(places, resource))) return;
+    const looked = await viewHere(tools, node, resource, places);
+    if (!('view' in looked) || looked.view.isDiscarding) return;
+    const journal = readJournal(places, resource);
+    dropJournal(places, resource);
+    const backup = typeof journal === 'object' ? journal.directory : undefined;
+    const place = backup === undefined ? '' : `; its backup is in ${backup}`;
+    log('info', `${resource}: the run of systole drbd resolve that was begun here is over${place}`);
   }
 
   async #heard(resource: string, view: View | undefined, isAsked: boolean): Promise<void> {
@@ -372,41 +389,4 @@ export class SplitBrainWatch {
 /** What was heard of the other node not long ago. */
 function freshOf({theirs}: Known): View | undefined {
   return theirs !== undefined && performance.now() - theirs.heardMs < FRESH_MS ? theirs.view : undefined;
-}
-
-function sightOf(state: ResourceState): DiskSight {
-  return {
-    isPrimary: state.role === 'Primary',
-    isConnected: state.peers.length > 0 && state.peers.every((peer) => peer.connection === 'Connected'),
-    writtenKib: undefined,
-  };
-}
-
-/** The counter `dw` of every minor. */
-function writtenOf(text: string): ReadonlyMap<number, number> {
-  const found = new Map<number, number>();
-  let minor: number | undefined;
-  for (const line of text.split('\n')) {
-    const begins = /^\s*(\d+): cs:/.exec(line)?.[1];
-    if (begins !== undefined) minor = Number(begins);
-    const written = /\bdw:(\d+)/.exec(line)?.[1];
-    if (minor !== undefined && written !== undefined) found.set(minor, Number(written));
-  }
-  return found;
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
-}
-
-function ageMs(path: string): number | undefined {
-  try {
-    return Date.now() - statSync(path).mtimeMs;
-  } catch {
-    return undefined;
-  }
 }
