@@ -202,6 +202,8 @@ export interface ManagerState {
   groups: GroupState[];
   /** The DRBD resources of the groups; empty: nothing is known. */
   disks: readonly DiskFacts[];
+  /** Until then the first facts of them are waited for. */
+  disksDueMs: number;
   classic: Classic;
   standby: Standby | undefined;
   pending: PendingRequest[];

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {type ManagerState, readStatus, startManager, stepManager, wakeAt} from '../../src/core/step.js';
 import type {ClusterConfig} from '../../src/model/config.js';
 import type {ControlReply, ControlRequest} from '../../src/model/control.js';
+import type {DiskFacts} from '../../src/model/disk.js';
 import type {ManagerEffect, ManagerEvent} from '../../src/model/manager.js';
 import {fieldOf, type Message} from '../../src/model/message.js';
 import type {ResourceCall, ResourceExit} from '../../src/model/resource.js';
@@ -138,6 +139,8 @@ export class Member {
   #life = 0;
   #asked = 0;
   #isUp = false;
+  /** What the edge says of DRBD as soon as the manager begins; undefined: nothing yet. By default that nothing will be known. */
+  disksAtStart: readonly DiskFacts[] | undefined = [];
   /** What the run directory remembers. */
   #inForce: ClusterConfig['groups'] | undefined;
 
@@ -177,8 +180,7 @@ export class Member {
     this.exited = undefined;
     this.beacon = {};
     const started = startManager({...this.config, groups: this.#inForce ?? this.config.groups}, this.#now());
-    this.state = started.state;
-    this.#perform(started.effects);
+    this.#begin(started);
     if (this.#inForce !== undefined) this.give({type: 'config-changed', config: this.config});
     this.#ready();
     this.#tick(this.#life);
@@ -189,10 +191,15 @@ export class Member {
     this.kill();
     this.#isUp = true;
     const started = startManager({...this.config, groups: this.#inForce ?? this.config.groups}, this.#now());
-    this.state = started.state;
-    this.#perform(started.effects);
+    this.#begin(started);
     this.#ready(statuses, lastStatus);
     this.#tick(this.#life);
+  }
+
+  #begin(started: ReturnType<typeof startManager>): void {
+    this.state = started.state;
+    this.#perform(started.effects);
+    if (this.disksAtStart !== undefined) this.give({type: 'disks-changed', disks: this.disksAtStart});
   }
 
   #ready(

@@ -58,7 +58,9 @@ export function openDiskService(options: DiskServiceOptions): DiskService {
   };
   return {
     follow(names) {
-      if (isClosed || tools.find('drbdsetup') === undefined) return;
+      if (isClosed) return;
+      // So that nothing waits for what will never be known.
+      if (tools.find('drbdsetup') === undefined) return onFacts([]);
       watch.follow(names);
       const fresh = tools.find('drbdadm') === undefined ? [] : names.filter((name) => !seen.has(name));
       for (const name of fresh) {
