@@ -30,12 +30,12 @@ say_running() {
   echo "running${1:+ ($1)}"
   exit 0
 }
-# The words `not running` must come first and unbroken: `is not currently running` would count as running.
+# The words `not running` come first and unbroken: nothing in the reason can then make it count as running.
 say_stopped() {
   echo "not running${1:+ ($1)}"
   exit 3
 }
-# There, but unfit to serve: a monitor must see it as a failure. `stop` still clears it away.
+# There, but unfit to serve: a monitor must see it as a failure; after a failed stop it is still there. `stop` clears it away.
 say_broken() {
   echo "not running ($1)"
   exit 1

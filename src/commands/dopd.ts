@@ -9,8 +9,9 @@ import type {DopdEffect, DopdEvent, DopdState} from '../drbd/dopd-state.js';
 import {calledPeer} from '../drbd/handler-env.js';
 import {DEFAULT_SETTINGS, peerNoticeMs} from '../drbd/show.js';
 import type {ResourceState} from '../drbd/state.js';
-import {fieldOf, messageOf} from '../model/message.js';
+import {fieldOf, messageOf, parseDecimal} from '../model/message.js';
 import {unreachable} from '../model/unreachable.js';
+import {monotonicMs} from '../runtime/clock.js';
 import {DrbdConfigured} from '../runtime/drbd/configured.js';
 import {type OutdateOptions, outdateHere, reconnectLeftovers} from '../runtime/drbd/outdate-here.js';
 import {type OutdaterServer, serveOutdaters} from '../runtime/drbd/outdater-socket.js';
@@ -131,13 +132,13 @@ class Dopd {
 
   #happened(event: DopdEvent): void {
     if (this.#isOver) return;
-    const {state, effects} = stepDopd(this.#state, event, performance.now());
+    const {state, effects} = stepDopd(this.#state, event, monotonicMs());
     this.#state = state;
     for (const effect of effects) this.#perform(effect);
     clearTimeout(this.#timer);
     const wakeAt = dopdWakeAt(this.#state);
     if (wakeAt !== undefined)
-      this.#timer = setTimeout(() => this.#happened({type: 'woke'}), Math.max(1, wakeAt - performance.now()));
+      this.#timer = setTimeout(() => this.#happened({type: 'woke'}), Math.max(1, wakeAt - monotonicMs()));
   }
 
   #perform(effect: DopdEffect): void {
@@ -153,7 +154,7 @@ class Dopd {
         void this.#askStatus(effect.node);
         return;
       case 'want-stonith':
-        return this.#member?.send(messageOf({t: 'want_stonith', node: effect.node, dest: this.#state.node}));
+        return this.#wantStonith(effect.node, effect.oldMs);
       case 'log':
         return this.#log(effect.level, effect.text);
       default:
@@ -186,7 +187,13 @@ class Dopd {
     if (type === undefined && status === undefined) return this.#nodeMissing(node);
     const nodeType = (type && fieldOf(type, 'nodetype')) ?? 'normal';
     const seen = {node, nodeType, status: (status && fieldOf(status, 'st')) ?? ''};
-    this.#happened({type: 'node-seen', ...seen, stonith: status && fieldOf(status, 'stonith')});
+    const resetMs = parseDecimal(status && fieldOf(status, 'reset_ms'));
+    this.#happened({type: 'node-seen', ...seen, stonith: status && fieldOf(status, 'stonith'), resetMs});
+  }
+
+  #wantStonith(node: string, oldMs: number | undefined): void {
+    const old = oldMs === undefined ? undefined : String(oldMs);
+    this.#member?.send(messageOf({t: 'want_stonith', node, reset_ms: old, dest: this.#state.node}));
   }
 
   /** A refusal alone may mean a daemon that is going down; the list of nodes is the proof. */
@@ -203,6 +210,7 @@ class Dopd {
       log: this.#log,
       guess: (resource) => watch?.state(resource),
       show: (resource) => this.#configured?.show(resource),
+      isNewer: (resource) => this.#splits?.isNewerHere(resource) === true,
       ...(watch && {changed: (timeoutMs: number) => watch.changed(timeoutMs)}),
     };
   }

@@ -4,6 +4,7 @@
 import {type DiskOptions, type DiskResult, demote, promote} from '../runtime/drbd/disk.js';
 import {whyNotPromote} from '../runtime/drbd/split-brain-guard.js';
 import {DrbdTools} from '../runtime/drbd/tools.js';
+import {judgedHere} from '../runtime/drbd/unproven.js';
 import {runProgram} from '../runtime/run-program.js';
 import {Exit, paths, run} from './lib/program.js';
 
@@ -14,10 +15,10 @@ void run(async ([action, name]) => {
     tools,
     info: (text) => say('INFO', text),
     warn: (text) => say('WARN', text),
+    judged: (state) => judgedHere(paths(), state),
     unmount,
   };
-  const resources = name === 'all' ? await tools.resources() : [name];
-  if (resources.length === 0) say('WARN', 'drbd.conf gives this node no resource');
+  const resources = name === 'all' ? await all(action, tools) : [name];
   let worst: DiskResult['exit'] = 0;
   for (const resource of resources) {
     const {exit, text} = await (action === 'start' ? start : demote)(resource, options);
@@ -29,6 +30,20 @@ void run(async ([action, name]) => {
   }
   return worst;
 });
+
+/** To start: all that drbd.conf gives this node. To stop: also what it does not give any more, or cannot be read to give. */
+async function all(action: 'start' | 'stop', tools: DrbdTools): Promise<readonly string[]> {
+  const {names, why} = await tools.configured();
+  if (action === 'start') {
+    if (names === undefined) throw new Exit(1, `ERROR: drbddisk: drbd.conf cannot be read: ${why}`);
+    if (names.length === 0) throw new Exit(1, 'ERROR: drbddisk: drbd.conf gives this node no resource');
+    return names;
+  }
+  const up = await tools.up();
+  if (up === undefined && (names ?? []).length === 0)
+    throw new Exit(1, `ERROR: drbddisk: neither DRBD nor drbd.conf says what there is: ${why}`);
+  return [...new Set([...(names ?? []), ...(up ?? [])])];
+}
 
 async function start(resource: string, options: DiskOptions): Promise<DiskResult> {
   const why = await whyNotPromote(resource, {tools: options.tools, places: paths()});

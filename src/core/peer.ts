@@ -8,12 +8,14 @@ import {readBeacon} from './beacon.js';
 import {becomeClassic} from './classic.js';
 import {currentHold, type Draft, isAlive, isNice, nextId, ownsGroup, say, send} from './draft.js';
 import {suspectConflict} from './legacy.js';
-import {isClaimSeen, theirsOf} from './peer-groups.js';
+import {isClaimSeen, OWNING, theirsOf} from './peer-groups.js';
 import {mayBeShared} from './sharing.js';
 import {cancelStandby} from './standby.js';
-import type {Peer} from './state.js';
+import type {ManagerState, Peer} from './state.js';
 
 const FENCE_RETRY_MS = 5_000;
+/** Or it is about to, with our acknowledgement on its way. */
+const MAY_OWN = `${OWNING}i`;
 
 export function newPeer(name: NodeName): Peer {
   return {
@@ -25,6 +27,7 @@ export function newPeer(name: NodeName): Peer {
     cleared: 'no',
     fence: undefined,
     stonith: undefined,
+    resetMs: undefined,
     ...unknownHoldings(),
   };
 }
@@ -65,7 +68,7 @@ export function nodeChanged(draft: Draft, event: NodeChanged): void {
 }
 
 function forgetPeer(peer: Peer): void {
-  const nothing = {hasLeft: false, cleared: 'no', fence: undefined, stonith: undefined} as const;
+  const nothing = {hasLeft: false, cleared: 'no', fence: undefined, stonith: undefined, resetMs: undefined} as const;
   Object.assign(peer, {kind: 'unknown', ...nothing, ...unknownHoldings()});
 }
 
@@ -78,6 +81,7 @@ function peerAppeared(draft: Draft, peer: Peer): void {
   peer.cleared = 'no';
   peer.fence = undefined;
   peer.stonith = undefined;
+  peer.resetMs = undefined;
   // What it said before its silence is old; its next status, which follows, says what is.
   peer.version = 0;
   // After its goodbye only a new life speaks, even when our own messaging, itself new, cannot tell.
@@ -105,6 +109,7 @@ export function nodeReturned(draft: Draft, node: NodeName): void {
   peer.cleared = 'no';
   peer.fence = undefined;
   peer.stonith = undefined;
+  peer.resetMs = undefined;
   peer.version = 0;
   peer.isStable = false;
   peer.owesReport = peer.kind === 'classic';
@@ -116,6 +121,7 @@ export function nodeReturned(draft: Draft, node: NodeName): void {
 export function peerDied(draft: Draft, peer: Peer): void {
   const {state} = draft;
   cancelStandby(draft, `${peer.name} died`);
+  peer.hasLeft ||= hasReleasedAll(draft, peer);
   const isHarmless = peer.hasLeft || (!mayOwnSomething(draft, peer) && knowsAnOwner(draft, peer));
   for (const group of state.groups) {
     group.granted = undefined;
@@ -129,6 +135,16 @@ export function peerDied(draft: Draft, peer: Peer): void {
   if (isHarmless) return declareHarmless(draft, peer);
   if (state.config.ha.stonith !== undefined) return fence(draft, peer, 0);
   declareUnprotected(draft, peer);
+}
+
+/**
+ * It leaves and owns nothing any more, by its own word: a goodbye, which alone a new manager of ours has not heard. Such a life starts
+ * nothing more, so whatever it said later was the same, and who comes after it says that it is another life.
+ */
+function hasReleasedAll({state}: Draft, peer: Peer): boolean {
+  if (peer.kind !== 'systole' || peer.version === 0 || peer.phase !== 'l') return false;
+  const isEachNamed = state.groups.every((group) => theirsOf(peer, group.definition.key) !== undefined);
+  return isEachNamed && !Object.values(peer.groups).some((group) => MAY_OWN.includes(group.state));
 }
 
 /** Whatever it waited for until a disk is ready: after its end it asks anew. */
@@ -168,7 +184,7 @@ function mayOwnSomething(draft: Draft, peer: Peer): boolean {
   if (draft.state.groups.some((group) => group.granted !== undefined)) return true;
   // In legacy mode a real peer never says what it holds.
   if (peer.kind === 'classic') return !isNice(draft) || peer.hold !== 'none' || peer.releasing !== 'none';
-  return Object.values(peer.groups).some((group) => 'usrpbi'.includes(group.state));
+  return Object.values(peer.groups).some((group) => MAY_OWN.includes(group.state));
 }
 
 /**
@@ -189,21 +205,31 @@ function fence(draft: Draft, peer: Peer, tries: number): void {
   const id = nextId(draft);
   peer.cleared = 'fencing';
   peer.stonith = 'pending';
-  peer.fence = {id, retryAtMs: 0, tries: tries + 1};
+  peer.resetMs = undefined;
+  peer.fence = {id, retryAtMs: 0, tries: tries + 1, sinceMs: Math.floor(draft.now.monoMs)};
   say(draft, 'info', 'FENCING', `Resetting node ${peer.name}, attempt ${tries + 1}`, {node: peer.name});
   draft.effects.push({type: 'fence', id, node: peer.name});
 }
 
 /**
  * A dead node that owned nothing is not reset for the groups' sake. Its copy of a replicated disk is another matter: alive
- * behind a cut it may reset us and go on from that copy, so who must not write before it is off asks for this.
+ * behind a cut it may reset us and go on from that copy, so who must not write before it is off asks for this. So does who has seen
+ * it run since it was reset, and names that reset: what asks twice must not reset it twice.
  */
-export function fenceHarmless(draft: Draft, node: NodeName): boolean {
+export function fenceHarmless(draft: Draft, node: NodeName, oldMs?: number): boolean {
   const {peer, config} = draft.state;
   if (peer?.name !== node || peer.status !== 'dead' || config.ha.stonith === undefined) return false;
-  if (peer.stonith !== 'unneeded') return false;
+  const isOld = peer.stonith === 'OK' && oldMs !== undefined && peer.resetMs === oldMs;
+  if (!isOld && stonithWordOf(draft.state) !== 'unneeded') return false;
   fence(draft, peer, 0);
   return true;
+}
+
+/** Of the dead peer. Whether a proof can still come depends on the device that is configured now. */
+export function stonithWordOf({peer, config}: ManagerState): StonithWord | undefined {
+  const word = peer?.stonith;
+  if (word !== 'unneeded' && word !== 'n_stnth') return word;
+  return config.ha.stonith === undefined ? 'n_stnth' : 'unneeded';
 }
 
 export function fencingFinished(
@@ -214,6 +240,7 @@ export function fencingFinished(
   if (peer?.fence?.id !== outcome.id || peer.cleared !== 'fencing') return;
   if (outcome.ok) {
     peer.cleared = 'yes';
+    peer.resetMs = peer.fence.sinceMs;
     peer.fence = undefined;
     say(draft, 'info', 'FENCED', `node ${peer.name} was reset: ${outcome.text}`, {node: peer.name});
     announceFencing(draft, peer, 'OK');

@@ -5,7 +5,7 @@
 
 import {BARRED_FAILS} from './beacon.js';
 import {classicPlacement, classicRelease} from './classic.js';
-import {barOf, sayBar} from './disks.js';
+import {awaitsDisks, barOf, sayBar} from './disks.js';
 import {
   type Draft,
   followsClassicRules,
@@ -42,6 +42,7 @@ function placeOwned(draft: Draft, group: GroupState): void {
 
 /** A single status without an answer is the monitor's business (outcomes.ts): it asks again before it acts. */
 function isIncomplete(draft: Draft, group: GroupState): boolean {
+  if (awaitsDisks(draft, group)) return false;
   if (group.isPartial) return mayComplete(draft, group);
   return group.resources.some((each) => each === 'stopped' || each === 'failed');
 }
@@ -139,6 +140,7 @@ function unbarredPlacement(draft: Draft, group: GroupState): Placement {
   const {peer} = state;
   if (group.isRemoved) return waits(group, 'it is no longer in haresources');
   if (state.phase !== 'stable') return waits(group, phaseReason(state.phase));
+  if (awaitsDisks(draft, group)) return waits(group, 'DRBD has not said yet how its disks are');
   if (state.standby?.role === 'giver' && inScope(draft, group, state.standby)) {
     return waits(group, 'it is being given to the other node');
   }

@@ -2,6 +2,7 @@
 
 import {mirror, type StandbyScope} from '../model/cluster.js';
 import type {ControlReply, ControlRequest} from '../model/control.js';
+import {parseDecimal} from '../model/message.js';
 import {unreachable} from '../model/unreachable.js';
 import {giveRefusal, takeRefusal} from './disks.js';
 import {type Draft, say, send} from './draft.js';
@@ -126,7 +127,7 @@ function inject(draft: Draft, id: number, fields: Readonly<Record<string, string
   const nodes = (fields['nodelist'] ?? '').split(/\s+/).filter((each) => each !== '');
   if (type === 'addnode') return answer(draft, id, {command: 'add-nodes', nodes});
   if (type === 'delnode') return answer(draft, id, {command: 'delete-nodes', nodes});
-  if (type === 'want_stonith') return wantStonith(draft, fields['node'] ?? '');
+  if (type === 'want_stonith') return wantStonith(draft, fields);
   if (BUILT_IN.includes(type) || type === 'ask_resources' || type.startsWith('NS_')) {
     say(draft, 'debug', 'INJECT_IGNORED', `message ${type} from a script ignored: this daemon does that itself`);
     return {ok: true, text: 'not needed'};
@@ -136,8 +137,9 @@ function inject(draft: Draft, id: number, fields: Readonly<Record<string, string
 }
 
 /** dopd asks when DRBD has frozen its writes for want of a proof; of a message to the cluster there is no question. */
-function wantStonith(draft: Draft, node: string): ControlReply {
-  const isBegun = fenceHarmless(draft, node.toLowerCase());
+function wantStonith(draft: Draft, fields: Readonly<Record<string, string>>): ControlReply {
+  const node = fields['node'] ?? '';
+  const isBegun = fenceHarmless(draft, node.toLowerCase(), parseDecimal(fields['reset_ms']));
   return {ok: true, text: isBegun ? `resetting ${node}` : 'not needed'};
 }
 

@@ -124,6 +124,7 @@ export function nextDeadline(draft: Draft): number {
   const candidates = [
     state.leaseAtMs,
     state.exitAtMs,
+    state.disksDueMs,
     state.standby?.untilMs,
     state.peer?.fence?.retryAtMs,
     state.needsFailback ? state.failbackAtMs : undefined,

@@ -3,9 +3,11 @@
 
 import type {MessagingToManager} from '../model/channel.js';
 import type {ClusterConfig} from '../model/config.js';
+import {diskOf} from '../model/disk.js';
 import type {ResourceGroup} from '../model/resource.js';
 import type {Now} from '../model/time.js';
 import {noteHold} from './classic.js';
+import {firstFactsDueMs} from './disks.js';
 import {currentHold, type Draft, holdsClass, isNice, ownsGroup, say, send} from './draft.js';
 import {setGoal} from './goals.js';
 import {groupsHere, isObserver, partnerOf} from './pair.js';
@@ -32,6 +34,7 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     peer: partner === undefined ? undefined : newPeer(partner),
     groups: groupsHere(config).map(groupOf),
     disks: [],
+    disksDueMs: firstFactsDueMs(groupsHere(config), now),
     classic: {
       rstate: 'starting',
       hold: {local: false, foreign: false},
@@ -163,6 +166,7 @@ export function configChanged(draft: Draft, config: ClusterConfig): void {
     return say(draft, 'info', 'CONFIG_IGNORED', 'Configuration not re-read: this node is leaving the cluster');
   }
   state.config = config;
+  awaitNewDisks(draft, config);
   const kept = state.groups.map((group) => changed(draft, group, config));
   const known = new Set(kept.map((group) => group.definition.key));
   const added = groupsHere(config)
@@ -171,6 +175,12 @@ export function configChanged(draft: Draft, config: ClusterConfig): void {
   state.groups = [...kept, ...added];
   const names = added.map((group) => group.definition.key).join(', ');
   say(draft, 'info', 'CONFIG_CHANGED', `Configuration re-read${names === '' ? '' : `; new groups: ${names}`}`);
+}
+
+function awaitNewDisks({state, now}: Draft, config: ClusterConfig): void {
+  const known = new Set(state.groups.flatMap((group) => group.definition.resources.map(diskOf)));
+  const groups = groupsHere(config).filter(({resources}) => resources.some((each) => !known.has(diskOf(each))));
+  state.disksDueMs = Math.max(state.disksDueMs, firstFactsDueMs(groups, now));
 }
 
 function changed(draft: Draft, group: GroupState, config: ClusterConfig): GroupState {

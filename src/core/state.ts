@@ -120,9 +120,11 @@ export interface Peer {
   hasLeft: boolean;
   /** Proven harmless, or the configuration cannot give proof and said so. */
   cleared: 'no' | 'fencing' | 'yes';
-  fence: {id: number | undefined; retryAtMs: number; tries: number} | undefined;
+  fence: {id: number | undefined; retryAtMs: number; tries: number; sinceMs: number} | undefined;
   /** What came of the STONITH of the dead node, for those who ask; absent while it lives. */
   stonith: StonithWord | undefined;
+  /** With `OK`: when that reset was begun. A node may be up again before its device says that it was reset. */
+  resetMs: number | undefined;
   /** Systole peers: from the beacon. */
   incarnation: string;
   /** 0: nothing was heard since it appeared or returned; what is known of it is old. */
@@ -200,6 +202,8 @@ export interface ManagerState {
   groups: GroupState[];
   /** The DRBD resources of the groups; empty: nothing is known. */
   disks: readonly DiskFacts[];
+  /** Until then the first facts of them are waited for. */
+  disksDueMs: number;
   classic: Classic;
   standby: Standby | undefined;
   pending: PendingRequest[];

@@ -1,15 +1,15 @@
 // What `systole status` and `cl_status rscstatus` show: facts, what runs now, and why nothing runs if so.
 
-import type {Hold} from '../model/cluster.js';
+import type {Hold, NodeView} from '../model/cluster.js';
 import type {ClusterStatus, GroupStateWord, GroupStatus, ResourceStatus} from '../model/control.js';
 import type {DiskFacts} from '../model/disk.js';
 import {BARRED_FAILS} from './beacon.js';
 import {disksOf} from './disks.js';
 import {currentHold, type Draft, isAlive, isGranted, isQuiet, ownsGroup} from './draft.js';
-import {isPeerStable} from './peer.js';
+import {isPeerStable, stonithWordOf} from './peer.js';
 import {theirsOf} from './peer-groups.js';
 import {placementOf} from './placement.js';
-import type {GroupState} from './state.js';
+import type {GroupState, ManagerState} from './state.js';
 
 export const VERSION = '0.1.0';
 
@@ -24,13 +24,18 @@ export function statusOf(draft: Draft): ClusterStatus {
     nodes: state.nodes.map((node) => ({
       ...node,
       kind: kindOf(draft, node.name, node.type),
-      ...(node.status === 'dead' && node.name === state.peer?.name && {stonith: state.peer.stonith}),
+      ...(node.status === 'dead' && node.name === state.peer?.name && stonithOf(state)),
     })),
     groups: state.groups.map((group) => groupStatus(draft, group)),
     ...disksStatus(draft),
     standby: standbyText(draft),
     warnings: warningsOf(draft),
   };
+}
+
+function stonithOf(state: ManagerState): Pick<NodeView, 'stonith' | 'resetMs'> {
+  const resetMs = state.peer?.resetMs;
+  return {stonith: stonithWordOf(state), ...(resetMs !== undefined && {resetMs})};
 }
 
 /** The holding when nothing is in motion, else `transition` (resource-engine.md 2.1). */

@@ -2,7 +2,7 @@
 // with a time-out. It knows nothing of the peer; placement decides goals, the worker reports how far it came.
 
 import {timeoutOf} from '../model/config.js';
-import {judge, type ResourceAction, type ResourceExit, type Verdict} from '../model/resource.js';
+import {judge, provesStopped, type ResourceAction, type ResourceExit, type Verdict} from '../model/resource.js';
 import {unreachable} from '../model/unreachable.js';
 import {assert} from './assert.js';
 import {looksTaken} from './disks.js';
@@ -190,7 +190,10 @@ function statusExited(draft: Draft, group: GroupState, exit: ResourceExit): void
       else group.isChecked = true;
       return;
     case 'stop':
-      if (verdict === 'running' || verdict === 'unknown') return stopFailed(draft, group);
+      if (!provesStopped(exit)) {
+        if (verdict === 'stopped') group.resources[group.cursor] = 'failed';
+        return stopFailed(draft, group);
+      }
       say(draft, 'WARN', 'STOP_NOT_LSB', `${describe(group, exit)}: stop failed, yet it is stopped: not LSB-compliant`);
       return stopNext(group);
     case 'measure':

@@ -22,6 +22,8 @@ export interface Report {
   readonly heardMs: number | undefined;
   /** `systole drbd resolve` has begun here and is not done. */
   readonly isResolving: boolean;
+  /** When a run began whose journal is still there and void: DRBD ended it, or the data are others since. */
+  readonly oldRunMs: number | undefined;
 }
 
 export type Health = 'good' | 'limited' | 'split-brain' | 'unknown';
@@ -40,15 +42,26 @@ export function healthOf({trouble, finding, state}: Report): Health {
 }
 
 export function renderReport(report: Report): string {
-  const {resource, trouble, state, view, isResolving} = report;
+  const {trouble, state, view, resource} = report;
   if (trouble !== undefined) return `${resource}: its state cannot be read: ${trouble}`;
   const lines = state === undefined ? [`${resource}: not up on ${report.node}`] : stateLines(report, state);
-  const resolving = isResolving
-    ? [
-        `  Resolving is under way here and not finished. To go on: systole drbd resolve ${resource} --discard-node ${report.node}`,
-      ]
-    : [];
-  return [...lines, ...(view === undefined ? [] : findingLines(report)), ...resolving, ...todoLines(report)].join('\n');
+  return [
+    ...lines,
+    ...(view === undefined ? [] : findingLines(report)),
+    ...runLines(report),
+    ...todoLines(report),
+  ].join('\n');
+}
+
+function runLines({resource, node, isResolving, oldRunMs}: Report): readonly string[] {
+  if (isResolving)
+    return [
+      `  Resolving is under way here and not finished. To go on: systole drbd resolve ${resource} --discard-node ${node}`,
+    ];
+  if (oldRunMs === undefined) return [];
+  return [
+    `  A run of resolve, begun ${when(oldRunMs)}, is over: the data here are not those that it threw away. The next one begins anew.`,
+  ];
 }
 
 function stateLines({resource, node, progress}: Report, state: ResourceState): readonly string[] {

@@ -13,12 +13,14 @@ import {
   keep,
   line,
   own,
+  type Sent,
 } from './dopd-state.js';
 
 export const ANSWER_LIMIT_MS = 55_000;
 const RESEND_MS = 2000;
 const STATUS_MS = 500;
 const WAITING_MAX = 64;
+const UNANSWERED_MAX = 64;
 const PEER_ANSWERS = ['3', '4', '6', '20'];
 /** The handler asks that soon after its call, or another call preceded it. */
 const HANDLER_STARTS_MS = 10_000;
@@ -82,26 +84,35 @@ export function helperCalled(state: DopdState, event: EventOf<'helper-called'>, 
   return keep({...state, serial, calls}, line('info', text), request({peer, resource, id}, {dop_early: '1'}));
 }
 
-/** The kernel takes no notice of an answer once the link has come and gone; the next loss is a new request. */
-export function linkReturned(state: DopdState, resource: string): DopdStep {
-  const isMeant = (ask: Ask): boolean => ask.resource === resource;
+/**
+ * The kernel takes no notice of an answer once the link has come and gone; the next loss is a new request. What was asked of the peer
+ * since the link was lost is taken back only now: as long as it is lost the peer shall go on, by force if its DRBD has not noticed.
+ */
+export function linkReturned(state: DopdState, resource: string, nowMs: number): DopdStep {
+  const isMeant = (sent: Sent): boolean => sent.resource === resource;
   const ended = finish(state, isMeant, {value: 20, why: 'the link works again', level: 'info'});
   const early = own(state.calls, resource);
-  const asked = [...state.asks.filter(isMeant), ...(early === undefined ? [] : [early])];
+  const asked = [...ended.state.unanswered.filter(isMeant), ...(early === undefined ? [] : [early])];
   const cancels = asked.map(({peer, id}): DopdEffect => {
     const fields = {t: 'cancel_outdate', dop_res: resource, dop_id: id, dest: peer};
     return {type: 'send', message: messageOf(fields)};
   });
   const {[resource]: _over, ...calls} = ended.state.calls;
-  return {state: {...ended.state, calls}, effects: [...ended.effects, ...cancels]};
+  const unanswered = ended.state.unanswered.filter((sent) => !isMeant(sent));
+  const returns = {...state.returns, [resource]: nowMs};
+  return {state: {...ended.state, calls, unanswered, returns}, effects: [...ended.effects, ...cancels]};
 }
 
 export function helperLeft(state: DopdState, client: number): DopdStep {
-  const asks = state.asks
-    .map((ask) => ({...ask, clients: ask.clients.filter((each) => each !== client)}))
-    // A first 4 that was not proven is followed up even when the helper's time is over: the disk shall be outdated.
-    .filter((ask) => ask.clients.length > 0 || ask.believeAfterMs !== undefined);
-  return keep({...state, asks});
+  const asks = state.asks.map((ask) => ({...ask, clients: ask.clients.filter((each) => each !== client)}));
+  // A first 4 that was not proven is followed up even when the helper's time is over: the disk shall be outdated.
+  const isOver = (ask: Ask): boolean => ask.clients.length === 0 && ask.believeAfterMs === undefined;
+  return keep(remember({...state, asks: asks.filter((ask) => !isOver(ask))}, asks.filter(isOver)));
+}
+
+function remember(state: DopdState, sent: readonly Sent[]): DopdState {
+  const unanswered = [...state.unanswered, ...sent.map(({peer, resource, id}) => ({peer, resource, id}))];
+  return {...state, unanswered: unanswered.slice(-UNANSWERED_MAX)};
 }
 
 export function nodeSeen(state: DopdState, event: EventOf<'node-seen'>): DopdStep {
@@ -110,28 +121,39 @@ export function nodeSeen(state: DopdState, event: EventOf<'node-seen'>): DopdSte
   if (event.nodeType !== 'normal')
     return finish(state, concerns, {value: 20, why: `${node} is a ${event.nodeType} node`});
   if (event.status !== 'dead') return keep(state);
-  return dead(state, node, event.stonith);
+  return dead(state, event, node);
 }
 
 /**
  * Without STONITH dead is all that can be known. With it the manager's verdict decides: until the peer is proven to be off,
  * "dead" would be a guess, and DRBD would let writes go on that a peer which is only out of reach knows nothing of.
  */
-function dead(state: DopdState, node: string, stonith: string | undefined): DopdStep {
+function dead(state: DopdState, {stonith, resetMs}: EventOf<'node-seen'>, node: string): DopdStep {
   const concerns = (ask: Ask): boolean => ask.peer === node;
-  if (stonith === 'OK') return finish(state, concerns, {value: 7, why: `${node} was reset by STONITH`});
   if (stonith === 'pending' || stonith === 'bad') return awaitStonith(state, concerns, node);
-  if (stonith !== 'unneeded') return finish(state, concerns, {value: 5, why: `${node} is dead`});
-  // For the groups its death is enough; where DRBD has frozen writes it asks for more.
+  if (stonith !== 'unneeded' && stonith !== 'OK') return finish(state, concerns, {value: 5, why: `${node} is dead`});
+  const isProof = (ask: Ask): boolean => stonith === 'OK' && isRecent(state, ask, resetMs);
+  const proven = finish(state, (ask) => concerns(ask) && isProof(ask), {value: 7, why: `${node} was reset by STONITH`});
+  const rest = deadUnproven(proven.state, node, stonith === 'OK' ? resetMs : undefined);
+  return {state: rest.state, effects: [...proven.effects, ...rest.effects]};
+}
+
+/** Since then a node that came up again was connected: it may run, and hold what DRBD had acknowledged up to now. */
+function isRecent(state: DopdState, ask: Ask, resetMs: number | undefined): boolean {
+  const returnedMs = own(state.returns, ask.resource);
+  return returnedMs === undefined || (resetMs !== undefined && resetMs > returnedMs);
+}
+
+/** For the groups its death is enough; where DRBD has frozen writes it asks for more. */
+function deadUnproven(state: DopdState, node: string, oldMs: number | undefined): DopdStep {
+  const concerns = (ask: Ask): boolean => ask.peer === node;
   const freezes = (ask: Ask): boolean | undefined => own(state.freezes, ask.resource);
   const goesOn = (ask: Ask): boolean => concerns(ask) && freezes(ask) === false;
   const others = finish(state, goesOn, {value: 5, why: `${node} is dead`});
   const waiting = awaitStonith(others.state, (ask) => concerns(ask) && freezes(ask) === true, node);
   const isWanted = waiting.state.asks.some((ask) => concerns(ask) && freezes(ask) === true);
-  return {
-    state: waiting.state,
-    effects: [...others.effects, ...waiting.effects, ...(isWanted ? [{type: 'want-stonith', node} as const] : [])],
-  };
+  const want = {type: 'want-stonith', node, ...(oldMs !== undefined && {oldMs})} as const;
+  return {state: waiting.state, effects: [...others.effects, ...waiting.effects, ...(isWanted ? [want] : [])]};
 }
 
 function awaitStonith(state: DopdState, concerns: (ask: Ask) => boolean, node: string): DopdStep {
@@ -154,8 +176,8 @@ export function peerAnswered(state: DopdState, from: string, message: Message, n
   const value = PEER_ANSWERS.includes(word) ? Number(word) : 20;
   const id = fieldOf(message, 'dop_id');
   const ask = state.asks.find((each) => each.peer === from && each.resource === resource);
-  if (!ask) return id === undefined ? earlyAnswered(state, from, resource) : keep(state);
-  if (id !== undefined && id !== ask.id) return keep(state);
+  if (!ask) return id === undefined ? earlyAnswered(state, from, resource) : lateAnswered(state, from, id);
+  if (id !== undefined && id !== ask.id) return lateAnswered(state, from, id);
   const isSeen = id !== undefined && fieldOf(message, 'dop_seen') === '1';
   const believeAfterMs = ask.believeAfterMs ?? ask.lostMs + state.noticeMs;
   const answers = ask.answers + (id === undefined ? 1 : 0);
@@ -166,7 +188,12 @@ export function peerAnswered(state: DopdState, from: string, message: Message, n
     const patient = {...ask, believeAfterMs, answers, nextSendMs};
     return keep(replace(state, ask, patient), ...(ask.believeAfterMs === undefined ? [line('info', text)] : []));
   }
-  return finish(state, (each) => each === ask, {value, why: `${from} answered`});
+  return finish(state, (each) => each === ask, {value, why: `${from} answered`, isFromPeer: true});
+}
+
+/** Nobody waits for it any more; it says that the peer is done with that request. */
+function lateAnswered(state: DopdState, from: string, id: string): DopdStep {
+  return keep({...state, unanswered: state.unanswered.filter((sent) => sent.peer !== from || sent.id !== id)});
 }
 
 /** The handler has not asked yet; its own requests are answered after this one. */
@@ -205,22 +232,26 @@ interface Verdict {
   readonly value: number;
   readonly why: string;
   readonly level?: 'info';
+  /** The peer has carried the request out, or refused it. */
+  readonly isFromPeer?: true;
 }
 
-export function finish(state: DopdState, isMeant: (ask: Ask) => boolean, {value, why, level}: Verdict): DopdStep {
+export function finish(state: DopdState, isMeant: (ask: Ask) => boolean, verdict: Verdict): DopdStep {
+  const {value, why, level} = verdict;
   const ended = state.asks.filter(isMeant);
   const effects = ended.flatMap((ask): DopdEffect[] => [
     line(level ?? (value === 20 ? 'ERROR' : 'info'), `${ask.resource} on ${ask.peer}: ${value} (${why})`),
     ...ask.clients.map((client): DopdEffect => ({type: 'answer', client, value})),
   ]);
-  return {state: {...state, asks: state.asks.filter((ask) => !ended.includes(ask))}, effects};
+  const rest = {...state, asks: state.asks.filter((ask) => !ended.includes(ask))};
+  return {state: verdict.isFromPeer ? rest : remember(rest, ended), effects};
 }
 
 function replace(state: DopdState, before: Ask, after: Ask): DopdState {
   return {...state, asks: state.asks.map((each) => (each === before ? after : each))};
 }
 
-function request({peer, resource, id}: Pick<Ask, 'peer' | 'resource' | 'id'>, more = {}): DopdEffect {
+function request({peer, resource, id}: Sent, more = {}): DopdEffect {
   return {type: 'send', message: messageOf({t: 'start_outdate', dop_res: resource, dop_id: id, ...more, dest: peer})};
 }
 

@@ -26,6 +26,9 @@ export interface Ask {
   readonly awaitsStonith: boolean;
 }
 
+/** What names a request to the peer whose dopd carries it out. */
+export type Sent = Pick<Ask, 'peer' | 'resource' | 'id'>;
+
 /** The kernel's call of its handler, and the early request that was sent for it. */
 export interface EarlyCall {
   readonly peer: string;
@@ -52,6 +55,10 @@ export interface DopdState {
   readonly asks: readonly Ask[];
   /** By resource. */
   readonly runs: Readonly<Record<string, readonly Asker[]>>;
+  /** Requests that ended here without the peer's word, oldest first: it may be about to carry them out until they are taken back. */
+  readonly unanswered: readonly Sent[];
+  /** By resource: when DRBD was last seen to connect. Who was connected then was not reset since. */
+  readonly returns: Readonly<Record<string, number>>;
   /** By resource: the last call of the kernel's handler for a link that has not come back since. */
   readonly calls: Readonly<Record<string, EarlyCall>>;
   /** How long DRBD takes to notice a lost link. */
@@ -80,6 +87,8 @@ export type DopdEvent =
       readonly nodeType: string;
       readonly status: string;
       readonly stonith?: string | undefined;
+      /** With `OK`: when that reset was begun, by the clock that events are given by; undefined: the daemon did not say. */
+      readonly resetMs?: number | undefined;
     }
   /** The cluster has no such node. */
   | {readonly type: 'node-unknown'; readonly node: string}
@@ -92,8 +101,8 @@ export type DopdEffect =
   | {readonly type: 'answer'; readonly client: number; readonly value: number}
   | {readonly type: 'outdate'; readonly resource: string; readonly requester: string}
   | {readonly type: 'ask-status'; readonly node: string; readonly resource: string}
-  /** The cluster's manager shall reset a node that it has declared dead and harmless. */
-  | {readonly type: 'want-stonith'; readonly node: string}
+  /** The cluster's manager shall reset a node that it has declared dead and harmless, or reset at that moment, too long ago. */
+  | {readonly type: 'want-stonith'; readonly node: string; readonly oldMs?: number | undefined}
   | {readonly type: 'log'; readonly level: 'info' | 'WARN' | 'ERROR'; readonly text: string};
 
 export interface DopdStep {

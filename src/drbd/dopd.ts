@@ -35,7 +35,8 @@ const ASKERS_MAX = 64;
 const RUNS_MAX = 32;
 
 export function startDopd(node: string, noticeMs: number, session: string): DopdState {
-  return {node: node.toLowerCase(), session, serial: 0, asks: [], runs: {}, calls: {}, noticeMs, freezes: {}};
+  const nothing = {serial: 0, asks: [], unanswered: [], returns: {}, runs: {}, calls: {}, freezes: {}};
+  return {...nothing, node: node.toLowerCase(), session, noticeMs};
 }
 
 export function stepDopd(state: DopdState, event: DopdEvent, nowMs: number): DopdStep {
@@ -47,7 +48,7 @@ export function stepDopd(state: DopdState, event: DopdEvent, nowMs: number): Dop
     case 'helper-called':
       return helperCalled(state, event, nowMs);
     case 'link-returned':
-      return linkReturned(state, event.resource);
+      return linkReturned(state, event.resource, nowMs);
     case 'node-seen':
       return nodeSeen(state, event);
     case 'node-unknown': {

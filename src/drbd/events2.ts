@@ -67,6 +67,7 @@ export function resourcesOf(picture: Events2Picture): readonly ResourceState[] {
         volume: numberOf(keys['volume']) ?? 0,
         minor: numberOf(keys['minor']),
         disk: diskState(keys['disk']),
+        ...counted('writtenKib', keys['written']),
       })),
       peers: ofKind('connection')
         .filter(mine)
@@ -106,6 +107,7 @@ function peerVolumeOf(keys: Keys, device: Keys | undefined): PeerVolumeState {
     disk: diskState(keys['peer-disk']),
     outOfSyncKib,
     donePercent: isSyncing ? (numberOf(keys['done']) ?? computed) : undefined,
+    ...counted('receivedKib', keys['received']),
   };
 }
 
@@ -124,6 +126,11 @@ function keysOf(words: readonly string[]): Keys {
     if (at > 0) keys[word.slice(0, at)] = word.slice(at + 1);
   }
   return keys;
+}
+
+function counted<Name extends string>(name: Name, word: string | undefined): {readonly [name in Name]?: number} {
+  const value = numberOf(word);
+  return value === undefined ? {} : ({[name]: value} as {[name in Name]: number});
 }
 
 function numberOf(word: string | undefined): number | undefined {

@@ -64,7 +64,13 @@ function judgeVolume(state: ResourceState, volume: VolumeState): Promotion {
 function judgeDisk(state: ResourceState, disk: DiskState, which: string, peer: string): Promotion {
   switch (disk) {
     case 'UpToDate':
-      return {verdict: 'promote'};
+      if (state.isUnproven !== true) return {verdict: 'promote'};
+      return refuse(
+        'unproven',
+        `${which} had lost ${peer} when heartbeat started here, and whether that node went on writing is not known`,
+        `every write made there since, if any was`,
+        `start ${peer}, and the service starts by itself when the two have met; if that node is lost for ever: drbdadm primary ${state.name}`,
+      );
     case 'Consistent':
       // DRBD would ask its fence-peer handler, and promote beside a dead peer; but that may have been the last to write.
       return refuse(

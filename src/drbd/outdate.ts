@@ -52,11 +52,18 @@ export function isLost(state: ResourceState | undefined, requester: string): boo
   return peer !== undefined && peer.connection !== 'Connected' && peer.connection !== 'Unknown';
 }
 
-export function nextOutdateStep(sight: OutdateSight, progress: OutdateProgress, requester: string): OutdateStep {
+export function nextOutdateStep(
+  sight: OutdateSight,
+  progress: OutdateProgress,
+  requester: string,
+  isNewerHere = false,
+): OutdateStep {
   const isLate = progress.elapsedMs >= OUTDATE_LIMIT_MS;
   const {state} = sight;
+  if (state?.role === 'Primary') return {do: 'answer', value: 6, why: `${state.name} is Primary here`};
+  // Who would write alone then lacks what was acknowledged here.
+  if (isNewerHere) return failed(`the copy here is newer than the one of ${requester}`);
   if (state === undefined) return offline(sight.metadata, progress, isLate);
-  if (state.role === 'Primary') return {do: 'answer', value: 6, why: `${state.name} is Primary here`};
   const peer = peerNamed(state, requester);
   if (peer?.connection === 'Connected') return stillConnected(state, peer, progress, isLate);
   if (peer !== undefined && !SETTLED.includes(peer.connection))

@@ -106,7 +106,7 @@ function otherSide({resource, theirs}: ResolveRequest): Refusal | undefined {
   if (theirs.isDiscarding)
     return {
       why: `${theirs.node} is throwing its own changes of ${resource} away: the data of both would be lost`,
-      todo: `let it finish; systole drbd status ${resource} shows how far it is`,
+      todo: `let it finish; systole drbd status ${resource} on ${theirs.node} shows how far it is, and how it goes on`,
     };
   const bad = theirs.isUp ? theirs.volumes.find(({disk}) => disk !== 'UpToDate') : undefined;
   if (!bad) return undefined;

@@ -1,13 +1,15 @@
 // The recovery of a split brain on the node whose changes go, one step at a time: what DRBD shows and what the journal says was
 // done decide the next step, so that a run which was interrupted anywhere goes on where it stopped. The order is the safety:
 // the disk is made Outdated first (nobody can promote it any more), its changes are saved while the resource is down, it meets
-// the other node with the synchronisation paused (the direction and the other disk are looked at before a block is
-// written), the blocks that the other node changed are saved as they were here, and only then is anything overwritten.
+// the other node with the synchronisation paused (the direction and the other disk are looked at before it
+// begins), the blocks that the other node changed are saved, and only then does it begin. What the other node's Primary writes
+// while it is paused is written here all the same; whether it was, `isUntouched` tells.
 
 import type {Connection, DiskState, Replication, ResourceState, Role} from './state.js';
 
 export type BackupKind = 'changed' | 'full' | 'none';
 export type Step = 'outdated' | 'saved' | 'around' | 'released';
+export const STEPS: readonly Step[] = ['outdated', 'saved', 'around', 'released'];
 
 export interface ResolveSight {
   readonly isUp: boolean;
@@ -38,6 +40,13 @@ export function sightOf(state: ResourceState | undefined): ResolveSight {
   };
 }
 
+/** Nothing was written here, by anybody, since the resource was brought up. False also where it is not known. */
+export function isUntouched(state: ResourceState | undefined): boolean {
+  if (state === undefined || state.volumes.length === 0) return false;
+  const there = state.peers.flatMap((peer) => peer.volumes);
+  return state.volumes.every(({writtenKib}) => writtenKib === 0) && there.every(({receivedKib}) => receivedKib === 0);
+}
+
 export function nextResolveStep(done: readonly Step[], backup: BackupKind, sight: ResolveSight): Next {
   const has = (step: Step): boolean => done.includes(step);
   const isSaved = backup === 'none' || has('saved');
@@ -46,8 +55,12 @@ export function nextResolveStep(done: readonly Step[], backup: BackupKind, sight
   if (sight.isUp && sight.connection === 'Connected') return connected(has, backup, sight);
   const isTarget = sight.disks.includes('Inconsistent');
   if (!has('outdated') && !isTarget) return {do: 'outdate'};
-  if (!isSaved && !isTarget) return {do: 'save'};
+  const isGood = sight.disks.includes('UpToDate') && !isTarget;
   const isReleased = has('released') || has('around');
+  // Synchronised to the end, it is only looked at until the other node is back.
+  if (isGood && !(isReleased && ['Connecting', 'Unconnected'].includes(sight.connection)))
+    return stop('somebody made the disk here good again', 'systole drbd status; the same command begins anew');
+  if (!isSaved && !isTarget) return {do: 'save'};
   if (!sight.isUp) return {do: isReleased ? 'bring-up' : 'meet'};
   if (sight.disks.some((disk) => ['Diskless', 'Failed', 'Detaching'].includes(disk)))
     return stop('its disk here is gone', 'see the kernel log for disk errors');

@@ -21,12 +21,23 @@ export function judgeViews(ours: View, theirs: View | undefined): Finding {
   if (ours.connection === 'Connected') return {kind: 'none'};
   if (theirs === undefined || theirs.connection === 'Connected')
     return ours.connection === 'StandAlone' ? {kind: 'unknown', ours} : {kind: 'none'};
-  const relation = compareVolumes(generationsOf(ours), generationsOf(theirs));
-  // A copy in the middle of a synchronisation has no data of its own, and its identifiers are passing ones.
-  if ([ours, theirs].some(({volumes}) => volumes.some(({disk}) => disk === 'Inconsistent'))) return {kind: 'none'};
+  if ([ours, theirs].some(isPassing)) return {kind: 'none'};
+  const relation = relationOf(ours, theirs);
   if (relation === 'split-brain' || relation === 'unrelated') return {kind: relation, ours, theirs};
   if (ours.connection !== 'StandAlone') return {kind: 'none'};
   return relation === 'unknown' ? {kind: 'unknown', ours} : {kind: 'alone', ours, theirs, relation};
+}
+
+/**
+ * Of two whole copies: who has what the other has. `unknown` also when a copy is in the middle of a synchronisation: it has no data
+ * of its own then, and its identifiers are passing ones.
+ */
+export function relationOf(ours: View, theirs: View): Relation {
+  return [ours, theirs].some(isPassing) ? 'unknown' : compareVolumes(generationsOf(ours), generationsOf(theirs));
+}
+
+function isPassing({volumes}: View): boolean {
+  return volumes.some(({disk}) => disk === 'Inconsistent');
 }
 
 /** Changes when the finding is another one, not when it is merely seen again. */

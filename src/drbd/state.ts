@@ -58,6 +58,8 @@ export interface VolumeState {
   readonly volume: number;
   readonly minor: number | undefined;
   readonly disk: DiskState;
+  /** Since the minor was made, also for the other node; missing where no statistics were printed. */
+  readonly writtenKib?: number;
 }
 
 export interface PeerVolumeState {
@@ -67,6 +69,8 @@ export interface PeerVolumeState {
   readonly outOfSyncKib: number | undefined;
   /** Of this resynchronisation or of the device, as the source prints it; undefined when none runs. */
   readonly donePercent: number | undefined;
+  /** Data that came from the peer, since the minor was made; missing where no statistics were printed. */
+  readonly receivedKib?: number;
 }
 
 export interface PeerState {
@@ -82,6 +86,8 @@ export interface ResourceState {
   readonly role: Role;
   /** Input and output are frozen, by fencing, a lost quorum or an administrator. */
   readonly isSuspended: boolean;
+  /** DRBD calls the disk good, but nobody here could have been told otherwise (runtime/drbd/unproven.ts). */
+  readonly isUnproven?: boolean;
   readonly volumes: readonly VolumeState[];
   /** Empty where the connection was taken down (StandAlone forgets its peer in some outputs). */
   readonly peers: readonly PeerState[];

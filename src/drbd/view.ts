@@ -183,7 +183,7 @@ function connectionIn(state: ResourceState | undefined): Connection {
   return peer.connection === 'Connected' && !isAgreed ? 'Connecting' : peer.connection;
 }
 
-export function generationsOf(view: View): readonly Generation[] {
+export function generationsOf(view: Pick<View, 'volumes'>): readonly Generation[] {
   const known = view.volumes.flatMap(({generation}) => (generation === undefined ? [] : [generation]));
   return known.length === view.volumes.length ? known : [];
 }

@@ -23,6 +23,8 @@ export interface NodeView {
   readonly status: NodeStatus;
   /** Of a dead node: what came of its STONITH; absent: nothing is known of one. */
   readonly stonith?: StonithWord | undefined;
+  /** With `OK`: when that reset was begun, in whole milliseconds of the machine's monotonic clock. */
+  readonly resetMs?: number | undefined;
   readonly links: readonly LinkView[];
 }
 

@@ -55,16 +55,30 @@ export interface ResourceExit {
 
 export type Verdict = 'running' | 'stopped' | 'done' | 'failed' | 'unknown';
 
+/** drbddisk: `cannot determine status, may be running`, which holds `not ... running` as well. */
+const IS_UNSURE = /may be running|cannot [^\n]*running/i;
+// Heartbeat 3.0.6, ResourceManager, we_own_resource: `*[Nn][Oo][Tt]\ *[Rr]unning*`, else `*[Rr]unning*|*OK*`.
+const IS_STOPPED = /[Nn][Oo][Tt] [^\n]*[Rr]unning/;
+const IS_RUNNING = /[Rr]unning|OK/;
+/** There but unfit to serve: `not running (REASON)` with exit code 1 (resource.d/README.md), or an OCF wrapper's error. */
+const IS_THERE = /^not running \(|^ERROR\b/;
+
 /**
- * R1 scripts answer `status` with words, not with an exit code (resource-engine.md 3.4); `not running` also contains
- * `running`. Agents that print nothing are judged by LSB exit codes: 0 running, 3 or 7 stopped.
+ * R1 scripts answer `status` with words, not with an exit code; `not running` also contains `running`. Who says that he cannot
+ * tell is believed first. Agents that print nothing are judged by LSB exit codes: 0 running, 3 or 7 stopped.
  */
 export function judge(action: ResourceAction, exit: ResourceExit): Verdict {
   if (action !== 'status') return exit.code === 0 && !exit.timedOut ? 'done' : 'failed';
   if (exit.timedOut || exit.missing || exit.code === undefined) return 'unknown';
   if (exit.output.trim() === '') return judgeByCode(exit.code);
-  if (/[Nn][Oo][Tt] [Rr]unning|[Nn][Oo][Tt] [^\n]*[Rr]unning/.test(exit.output)) return 'stopped';
-  return /[Rr]unning|OK/.test(exit.output) ? 'running' : 'stopped';
+  if (IS_UNSURE.test(exit.output)) return 'unknown';
+  if (IS_STOPPED.test(exit.output)) return 'stopped';
+  return IS_RUNNING.test(exit.output) ? 'running' : 'stopped';
+}
+
+/** After a stop that failed, or at the last: nothing of it is left, so another node may start it. */
+export function provesStopped(status: ResourceExit): boolean {
+  return judge('status', status) === 'stopped' && !(status.code === 1 && IS_THERE.test(status.output));
 }
 
 function judgeByCode(code: number): Verdict {

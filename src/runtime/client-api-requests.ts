@@ -48,7 +48,11 @@ function rowsOf(type: string, request: Message, source: Answering): readonly Fie
       return [{numnodes: String(view.nodes.filter((each) => each.type === 'normal').length)}];
     case 'nodestatus':
       // The original sends `st` alone; clients pass over what they do not ask for.
-      return ofNode(request, view, (node) => ({st: node.status, ...(node.stonith && {stonith: node.stonith})}));
+      return ofNode(request, view, ({status, stonith, resetMs}) => ({
+        st: status,
+        ...(stonith && {stonith}),
+        ...(resetMs !== undefined && {reset_ms: String(resetMs)}),
+      }));
     case 'nodetype':
       return ofNode(request, view, (node) => ({nodetype: node.type}));
     // Quorum data, which R1 keeps at its defaults.

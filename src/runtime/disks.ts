@@ -13,6 +13,8 @@ export interface DisksOptions {
   readonly config: () => ClusterConfig;
   readonly env: () => ScriptEnv;
   readonly log: (record: LogRecord) => void;
+  /** Heartbeat starts here, and did not merely get another manager. */
+  readonly isFreshStart: boolean;
   readonly onFacts: (facts: readonly DiskFacts[]) => void;
 }
 
@@ -32,6 +34,7 @@ export class Disks {
         log: this.options.log,
         peer: () => peerOf(this.options.config()),
         question: () => confQuestion(this.options.config()),
+        isFreshStart: this.options.isFreshStart,
         onFacts: (facts) => {
           if (!this.isClosed) this.options.onFacts(facts);
         },

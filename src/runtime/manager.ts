@@ -20,10 +20,9 @@ import {keepConfig} from './config-in-force.js';
 import {type ControlServer, startControlServer} from './control-server.js';
 import {writeCrashFile} from './crash.js';
 import {Disks} from './disks.js';
-import type {Fencer} from './fencing.js';
 import {type Fifo, openFifo} from './fifo.js';
 import {forgetGroupsInForce, readGroupsInForce, rememberGroups} from './groups-in-force.js';
-import type {Hooks} from './hooks.js';
+import {LateParts} from './late-parts.js';
 import type {LoadedConfig} from './load-config.js';
 import type {Log} from './log-writer.js';
 import type {ManagerCore} from './manager-core.js';
@@ -63,7 +62,6 @@ export interface ManagerOptions {
 
 /** EX_SOFTWARE: messaging starts another manager. */
 const CRASHED = 70;
-const FENCING_CHECK_MS = 3_600_000;
 const MESSAGING_END_MS = 3000;
 /** For everything in a start but the end of old scripts. */
 const STARTING_LEASE_MS = 5000;
@@ -82,12 +80,10 @@ export class Manager {
   private readonly clients: ClientServices;
   private readonly ports: ManagerPorts;
   private readonly disks: Disks;
+  private readonly late: LateParts;
   private control: ControlServer | undefined;
   private fifo: Fifo | undefined;
-  private hooks: Hooks | undefined;
-  private fencer: Promise<Fencer> | undefined;
   private watchdog: Watchdog | undefined;
-  private fencingTimer: NodeJS.Timeout | undefined;
   private lastRequestId = 0;
   private isLeaving = false;
   private hasNewUuid = false;
@@ -127,10 +123,18 @@ export class Manager {
       onFailfast: (reason) => this.reboot(reason),
     });
     this.disks = new Disks({
+      isFreshStart: !options.isAdopted,
       config: () => this.config,
       env: () => this.env,
       log: this.say,
       onFacts: (disks) => dispatch({type: 'disks-changed', disks}),
+    });
+    this.late = new LateParts({
+      paths,
+      config: () => this.config,
+      env: () => this.env,
+      log: this.say,
+      ownStatus: () => (this.view().status.phase === 'waiting' ? 'up' : 'active'),
     });
     this.ports = this.makePorts();
     this.loop = new ManagerLoop({
@@ -228,13 +232,13 @@ export class Manager {
         rememberGroups(this.options.paths.runDir, groups, this.say);
         this.disks.follow(groups);
       },
-      fencer: () => this.openFencer(),
+      fencer: () => this.late.fencer(),
       reply: (id, reply) => this.control?.reply(id, reply),
       log: this.say,
       publish: (message) => this.show(message),
       startClients: () => {
         this.clients.start();
-        this.checkFencing();
+        this.late.checkFencing();
       },
       stopClients: () => void this.clients.stop(),
       watchdog: () => this.watchdog,
@@ -255,7 +259,7 @@ export class Manager {
   private clientSaid(message: Message): void {
     if (isForCore(fieldOf(message, 't') ?? '')) return this.injected(message);
     this.messaging.tell({type: 'send', message, isFromClient: true});
-    if (fieldOf(message, 'dest') === undefined) void this.openHooks(ownMessage(message, this.config.ha.node));
+    if (fieldOf(message, 'dest') === undefined) void this.late.offerToHooks(ownMessage(message, this.config.ha.node));
   }
 
   private messagingSaid(said: MessagingToManager): void {
@@ -294,42 +298,13 @@ export class Manager {
     this.clients.deliver(message);
     const type = fieldOf(message, 't');
     if (type === undefined || type === 'status') return;
-    void this.openHooks(message);
-  }
-
-  private async openHooks(message: Message): Promise<void> {
-    const {createHooks} = await import('./hooks.js');
-    const {paths} = this.options;
-    this.hooks ??= createHooks({
-      haDir: paths.haDir,
-      harcDirs: paths.agentDirs.slice(-1).map((dir) => `${dir}/../bin`),
-      env: () => this.env,
-      log: this.say,
-      niceFailback: () => this.config.ha.autoFailback !== 'legacy',
-      ownStatus: () => (this.view().status.phase === 'waiting' ? 'up' : 'active'),
-    });
-    this.hooks.offer(message);
+    void this.late.offerToHooks(message);
   }
 
   private view(): ClusterPicture {
     assert(this.core !== undefined, 'clients are served after the core has started');
     const state = this.loop.current;
     return {status: this.core.status(state, readNow()), rscstatus: this.core.rscstatus(state)};
-  }
-
-  private openFencer(): Promise<Fencer> {
-    this.fencer ??= import('./fencing.js').then(({createFencer}) =>
-      createFencer({device: this.config.ha.stonith, env: this.env, log: this.say}),
-    );
-    return this.fencer;
-  }
-
-  private checkFencing(): void {
-    clearInterval(this.fencingTimer);
-    if (this.config.ha.stonith === undefined) return;
-    const check = (): void => void this.openFencer().then((fencer) => fencer.check());
-    this.fencingTimer = setInterval(check, FENCING_CHECK_MS);
-    check();
   }
 
   private async openWatchdog(): Promise<void> {
@@ -362,7 +337,7 @@ export class Manager {
     // A level set by signals stays until ha.cf itself says another.
     if (config.ha.debug !== this.config.ha.debug) this.debug = config.ha.debug;
     // A reset under way stays known, so that the node is not reset a second time beside it.
-    if (!isDeepStrictEqual(config.ha.stonith, this.config.ha.stonith)) this.fencer = undefined;
+    if (!isDeepStrictEqual(config.ha.stonith, this.config.ha.stonith)) this.late.forgetFencer();
     this.config = config;
     if (logging) this.log = this.options.reopenLog(config);
     this.log.setDebug(this.debug);
@@ -388,7 +363,7 @@ export class Manager {
   private async leave(status: number): Promise<void> {
     if (this.isLeaving) return;
     this.isLeaving = true;
-    clearInterval(this.fencingTimer);
+    this.late.close();
     this.loop.close();
     this.disks.close();
     await Promise.all([this.clients.stop(), this.messaging.waitForEnd(MESSAGING_END_MS), this.control?.close()]);

@@ -10,7 +10,7 @@ import type {ClusterConfig, HaConfig} from '../model/config.js';
 import {timeoutOf} from '../model/config.js';
 import {type LogRecord, log} from '../model/log.js';
 import {type Paths, resolvePaths} from '../model/paths.js';
-import {judge, type ResourceAction, type ResourceExit, type ResourceGroup} from '../model/resource.js';
+import {judge, provesStopped, type ResourceAction, type ResourceExit, type ResourceGroup} from '../model/resource.js';
 import {unitDirsOf} from './agents.js';
 import {forgetConfigInForce, readConfigInForce} from './config-in-force.js';
 import {readGroupsInForce} from './groups-in-force.js';
@@ -90,7 +90,7 @@ async function releaseResource(
   };
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const isStopped = judge('stop', await run('stop')) === 'done';
-    if (isStopped && judge('status', await run('status')) === 'stopped') return true;
+    if (isStopped && provesStopped(await run('status'))) return true;
   }
   return false;
 }

@@ -85,7 +85,7 @@ innodb_buffer_pool_size=8M\\ninnodb_log_file_size=4M\\n' >${scratch}/my.cnf
   {
     agent: 'drbddisk',
     args: ['r0'],
-    bad: [['r0', 'r1'], ['--force']],
+    bad: [['r0', 'r1'], ['--force'], ['minor-0'], ['/dev/drbd0']],
     stopped: /^stopped \(Secondary\)/,
     env: {SYSTOLE_DRBD: 'SCRATCH/drbd'},
     prepare: (scratch) => `mkdir -p ${scratch}/bin ${scratch}/drbd; cp ${fixtures}/drbd/bin/* ${scratch}/bin

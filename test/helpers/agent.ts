@@ -68,8 +68,8 @@ function delay(ms: number): Promise<true> {
   return new Promise((resolve) => setTimeout(resolve, ms, true).unref());
 }
 
-/** The ownership test of Heartbeat's own ResourceManager; resource-engine.md 3.4. */
+/** The ownership test of Heartbeat's own ResourceManager (3.0.6, we_own_resource). */
 export function heartbeatOwns(stdout: string): boolean {
-  if (/[Nn][Oo][Tt] [Rr]unning/.test(stdout)) return false;
+  if (/[Nn][Oo][Tt] .*[Rr]unning/s.test(stdout)) return false;
   return /[Rr]unning|OK/.test(stdout);
 }

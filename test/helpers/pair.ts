@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import {type ManagerState, readStatus, startManager, stepManager, wakeAt} from '../../src/core/step.js';
 import type {ClusterConfig} from '../../src/model/config.js';
 import type {ControlReply, ControlRequest} from '../../src/model/control.js';
+import type {DiskFacts} from '../../src/model/disk.js';
 import type {ManagerEffect, ManagerEvent} from '../../src/model/manager.js';
 import {fieldOf, type Message} from '../../src/model/message.js';
 import type {ResourceCall, ResourceExit} from '../../src/model/resource.js';
@@ -130,12 +131,16 @@ export class Member {
   beacon: Readonly<Record<string, string>> = {};
   readonly running = new Set<string>();
   readonly scripts = new Map<string, Script>();
+  /** What `SCRIPT status` prints, and its exit code, whether the resource runs or not. */
+  readonly says = new Map<string, {readonly output: string; readonly code: number}>();
   readonly replies = new Map<number, ControlReply>();
   exited: number | undefined;
   fencing: 'works' | 'fails' = 'works';
   #life = 0;
   #asked = 0;
   #isUp = false;
+  /** What the edge says of DRBD as soon as the manager begins; undefined: nothing yet. By default that nothing will be known. */
+  disksAtStart: readonly DiskFacts[] | undefined = [];
   /** What the run directory remembers. */
   #inForce: ClusterConfig['groups'] | undefined;
 
@@ -175,14 +180,32 @@ export class Member {
     this.exited = undefined;
     this.beacon = {};
     const started = startManager({...this.config, groups: this.#inForce ?? this.config.groups}, this.#now());
-    this.state = started.state;
-    this.#perform(started.effects);
+    this.#begin(started);
     if (this.#inForce !== undefined) this.give({type: 'config-changed', config: this.config});
     this.#ready();
     this.#tick(this.#life);
   }
 
-  #ready(): void {
+  /** The daemon's other process went on: this manager replaces one that died, and is told what messaging knows. */
+  adopt(statuses: Readonly<Record<string, 'active' | 'dead'>>, lastStatus: Readonly<Record<string, Message>>): void {
+    this.kill();
+    this.#isUp = true;
+    const started = startManager({...this.config, groups: this.#inForce ?? this.config.groups}, this.#now());
+    this.#begin(started);
+    this.#ready(statuses, lastStatus);
+    this.#tick(this.#life);
+  }
+
+  #begin(started: ReturnType<typeof startManager>): void {
+    this.state = started.state;
+    this.#perform(started.effects);
+    if (this.disksAtStart !== undefined) this.give({type: 'disks-changed', disks: this.disksAtStart});
+  }
+
+  #ready(
+    statuses?: Readonly<Record<string, 'active' | 'dead'>>,
+    lastStatus: Readonly<Record<string, Message>> = {},
+  ): void {
     this.give({
       type: 'messaging-said',
       message: {
@@ -190,9 +213,14 @@ export class Member {
         generation: this.#life,
         uuid: 'u'.repeat(16),
         view: {
-          nodes: this.config.ha.nodes.map((name) => ({name, type: 'normal', status: 'init', links: []})),
-          isCommUp: false,
-          lastStatus: {},
+          nodes: this.config.ha.nodes.map((name) => ({
+            name,
+            type: 'normal',
+            status: statuses?.[name] ?? (statuses === undefined ? 'init' : 'active'),
+            links: [],
+          })),
+          isCommUp: statuses !== undefined,
+          lastStatus,
           lastReport: {},
         },
       },
@@ -265,7 +293,12 @@ export class Member {
   }
 
   #status(other: Member): Message {
-    const fields = {t: 'status', st: 'active', ...other.beacon};
+    return other.lastWord();
+  }
+
+  /** What messaging elsewhere keeps of it. */
+  lastWord(): Message {
+    const fields = {t: 'status', st: 'active', ...this.beacon};
     return {fields: Object.entries(fields).map(([name, value]) => ({name, type: 0 as const, value}))};
   }
 
@@ -345,9 +378,11 @@ export class Member {
     this.pair.after(Math.min(behaviour.ms, call.timeoutMs), () => {
       const timedOut = behaviour.ms > call.timeoutMs;
       if (call.action === 'stop' && behaviour.code === 0 && !timedOut) this.running.delete(name);
-      const output = call.action === 'status' ? (this.running.has(name) ? 'running' : 'stopped') : '';
+      const found = this.running.has(name) ? 'running' : 'stopped';
+      const said = this.says.get(script) ?? {output: found, code: behaviour.code};
+      const {output, code} = call.action === 'status' ? said : {output: '', code: behaviour.code};
       const exit: ResourceExit = {
-        code: timedOut ? undefined : behaviour.code,
+        code: timedOut ? undefined : code,
         output,
         timedOut,
         missing: false,

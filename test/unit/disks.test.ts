@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import {describe, test} from '@jest/globals';
 import {judgeMove} from '../../src/commands/lib/move.js';
+import {factsWithout} from '../../src/drbd/facts.js';
+import type {DiskFacts} from '../../src/model/disk.js';
 import {BesideReal} from '../helpers/beside-real.js';
 import {facts, type Said, SEEN} from '../helpers/disk-facts.js';
 import {type Member, Pair} from '../helpers/pair.js';
@@ -415,6 +417,90 @@ describe('planned moves', () => {
     assert.equal(n1.exited, 0);
     assert.deepEqual(pair.runners('A'), []);
     assert.match(n2.group('A').reason ?? '', /Outdated/);
+  });
+});
+
+describe('a manager that begins before anything is known of DRBD', () => {
+  const LINE = 'n1 IPaddr::10.0.0.1 drbddisk::data Fs';
+  const KEY = 'IPaddr::10.0.0.1';
+  /** n1 serves, all heartbeats are lost, and the manager of n2 is replaced. */
+  function replaced(disksAtStart: readonly DiskFacts[] | undefined, line = LINE): Pair {
+    const pair = serving({haresources: line}, KEY);
+    const n2 = pair.node('n2');
+    n2.scripts.set('drbddisk start', {ms: 5000, code: 1});
+    pair.cut();
+    n2.kill();
+    n2.disksAtStart = disksAtStart;
+    pair.trace.length = 0;
+    n2.boot();
+    n2.missed('n1');
+    return pair;
+  }
+  const starts = (pair: Pair) =>
+    pair.trace.filter((line) => / n2 RSC \S+ start/.test(line)).map((line) => line.split(' ')[3]);
+
+  for (const first of ['nothing', 'no answer yet'] as const)
+    test(`${first}: it waits a moment, and then asks the disk before it takes an address`, () => {
+      const pair = replaced(first === 'nothing' ? undefined : [factsWithout('data', 'unknown')]);
+      pair.run(500);
+      assert.deepEqual(starts(pair), []);
+      assert.match(pair.node('n2').group(KEY).reason ?? '', /DRBD has not said yet/);
+      see(pair.node('n2'), SEEN.standby);
+      pair.run(500);
+      assert.deepEqual(pair.trace.filter((text) => / n2 RSC \S+ start/.test(text)).length, 1);
+      assert.ok(count(pair, 'n2 RSC drbddisk start') === 1 && !pair.runners(KEY).includes('n2'), pair.trace.join('\n'));
+    });
+
+  test('nothing is ever known: it goes on after three seconds, by its own clock', () => {
+    const pair = replaced(undefined);
+    const began = pair.nowMs;
+    pair.until(() => count(pair, 'n2 RSC IPaddr start') > 0, 4000);
+    assert.ok(pair.nowMs - began >= 2900 && pair.nowMs - began < 3200, `${pair.nowMs - began}`);
+  });
+
+  test('what is known already, or never will be, is not waited for; nor by a group without a disk', () => {
+    for (const disks of [[], [facts(SEEN.alone)], [factsWithout('data', 'down')]]) {
+      const pair = replaced(disks);
+      pair.run(100);
+      assert.equal(count(pair, 'n2 RSC IPaddr start'), 1);
+    }
+    const pair = replaced(undefined, `${LINE}; n1 B`);
+    pair.run(100);
+    assert.deepEqual(pair.runners('B'), ['n1', 'n2']);
+    assert.equal(count(pair, 'n2 RSC IPaddr start'), 0);
+  });
+
+  test('what runs here in part is not completed before', () => {
+    const pair = serving({haresources: LINE}, KEY);
+    const n1 = pair.node('n1');
+    pair.cut();
+    n1.kill();
+    n1.running.delete(`${KEY}#Fs`);
+    n1.disksAtStart = undefined;
+    pair.trace.length = 0;
+    n1.boot();
+    n1.missed('n2');
+    pair.run(1000);
+    assert.equal(count(pair, 'n1 RSC Fs start'), 0);
+    see(n1, SEEN.active);
+    pair.until(() => n1.running.has(`${KEY}#Fs`), 100);
+  });
+
+  test('a disk that comes with a reload is waited for as well', () => {
+    const pair = new Pair({haresources: 'n1 B'});
+    const n1 = pair.node('n1');
+    n1.boot();
+    pair.run(20);
+    n1.missed('n2');
+    pair.run(5000);
+    n1.reload({haresources: `n1 B; ${LINE}`});
+    pair.run(1000);
+    assert.equal(count(pair, 'n1 RSC IPaddr start'), 0);
+    see(n1, undefined);
+    pair.until(() => n1.group(KEY).state === 'running', 100);
+    // The same files again.
+    n1.reload({haresources: `n1 B; ${LINE}`});
+    assert.equal(n1.group(KEY).state, 'running');
   });
 });
 

@@ -2,8 +2,8 @@
 // picture in force. Method: the watch with a stand-in for drbdsetup that streams what the test sets.
 
 import assert from 'node:assert/strict';
-import {chmodSync, writeFileSync} from 'node:fs';
-import {afterEach, beforeEach, test} from '@jest/globals';
+import {chmodSync, existsSync, writeFileSync} from 'node:fs';
+import {afterEach, beforeEach, describe, test} from '@jest/globals';
 import type {DiskFacts} from '../../src/model/disk.js';
 import {DiskWatch, type WatchOptions} from '../../src/runtime/drbd/disk-watch.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
@@ -167,4 +167,46 @@ test('all: whatever DRBD has; without drbdsetup nothing', async () => {
   const lone = new DiskWatch({tools, peer: () => undefined, onFacts: () => {}});
   lone.follow(['data']);
   lone.close();
+});
+
+describe('a disk that lost its peer before heartbeat started', () => {
+  const LOST = {conn: 'Connecting', repl: 'Off', pdisk: 'DUnknown', prole: 'Unknown'};
+  const FENCED = 'resource data { disk { fencing resource-only; } }\n';
+  const note = (): string => `${drbd.dir}/drbd/data.unproven`;
+
+  test('bars its group until the two have met', async () => {
+    drbd.put('show', FENCED);
+    drbd.set(LOST);
+    open({places: {runDir: drbd.dir}, isFreshStart: true});
+    const lost = await until('barred', ({bar}) => bar !== undefined);
+    assert.equal(lost.bar?.code, 'unproven');
+    assert.match(lost.bar.text, /is UpToDate here, but the other node may have gone on writing/);
+    assert.ok(existsSync(note()));
+    drbd.set({});
+    const met = await until('met', ({connection}) => connection === 'Connected');
+    assert.deepEqual([met.bar, existsSync(note())], [undefined, false]);
+    // Lost while heartbeat is here: its dopd hears it.
+    drbd.set(LOST);
+    const again = await until('lost again', ({connection}) => connection !== 'Connected');
+    assert.equal(again.bar, undefined);
+  });
+
+  test('bars nothing for another manager, beside a peer known to be old, nor where DRBD is not to care', async () => {
+    drbd.put('show', FENCED);
+    drbd.set(LOST);
+    open({places: {runDir: drbd.dir}});
+    assert.equal((await until('up', ({found}) => found === 'up')).bar, undefined);
+    watch?.close();
+    last = [];
+    drbd.set({...LOST, pdisk: 'Outdated'});
+    open({places: {runDir: drbd.dir}, isFreshStart: true});
+    assert.equal((await until('up', ({found}) => found === 'up')).bar, undefined);
+    watch?.close();
+    last = [];
+    drbd.put('show', 'resource data { disk { fencing dont-care; } }\n');
+    drbd.set(LOST);
+    open({places: {runDir: drbd.dir}, isFreshStart: true});
+    await until('free', ({found, bar}) => found === 'up' && bar === undefined);
+    assert.ok(!existsSync(note()));
+  });
 });

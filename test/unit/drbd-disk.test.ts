@@ -7,9 +7,11 @@ import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {chmodSync, mkdirSync, symlinkSync, writeFileSync} from 'node:fs';
 import {afterEach, beforeEach, describe, test} from '@jest/globals';
+import type {ResourceState} from '../../src/drbd/state.js';
 import {type DiskOptions, demote, promote, secondAttemptMs} from '../../src/runtime/drbd/disk.js';
 import {type Holder, holdersOf} from '../../src/runtime/drbd/holders.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
+import {judgedHere, noteUnproven} from '../../src/runtime/drbd/unproven.js';
 import {root, runProgram} from '../helpers/command.js';
 import {type DrbdVariables, FakeDrbd} from '../helpers/drbd.js';
 
@@ -182,6 +184,37 @@ describe('promote', () => {
       drbd.put('show', `resource data { net { connect-int ${seconds}; } }\n`);
       assert.equal(await secondAttemptMs('data', tools, 4000), ms);
     }
+  });
+
+  test('good by DRBD, but nobody was here to hear that it is old: refused until it has met the other node', async () => {
+    const places = {runDir: drbd.dir};
+    const judged = (state: ResourceState) => judgedHere(places, state);
+    const lost = {conn: 'Connecting', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'};
+    drbd.set(lost);
+    noteUnproven(places, 'data');
+    const refused = await promote('data', options({judged}));
+    assert.equal(refused.exit, 1);
+    assert.match(refused.text, /had lost the other node when heartbeat started here.*Promoting would lose every write/);
+    const byAgent = await runProgram(`${root}/resource.d/drbddisk`, ['data', 'start'], {
+      ...drbd.env,
+      HA_RUNDIR: drbd.dir,
+    });
+    assert.equal(byAgent.status, 1, byAgent.stderr);
+    assert.match(byAgent.stderr, /had lost the other node when heartbeat started here/);
+    assert.deepEqual(drbd.calls(), []);
+    drbd.set({...lost, pdisk: 'Outdated'});
+    assert.equal((await promote('data', options({judged}))).exit, 0, 'the other one is known to be old');
+    drbd.set({});
+    assert.equal((await promote('data', options({judged}))).exit, 0, 'they have met');
+  });
+
+  test('settings that cannot be read allow nothing: beside a Primary nothing is tried', async () => {
+    drbd.set({prole: 'Primary'});
+    drbd.put('on-primary', 'prole=Secondary');
+    drbd.put('on-show', 'exit 10');
+    const {exit} = await promote('data', options());
+    assert.equal(exit, 1);
+    assert.deepEqual(drbd.calls(), []);
   });
 
   test('StandAlone: the connection is taken up before anything is decided', async () => {

@@ -60,7 +60,7 @@ function short(effect: DopdEffect): string {
     case 'ask-status':
       return `status ${effect.node}`;
     case 'want-stonith':
-      return `stonith ${effect.node}`;
+      return ['stonith', effect.node, effect.oldMs].filter((word) => word !== undefined).join(' ');
     case 'log':
       return effect.text;
   }
@@ -115,6 +115,21 @@ describe('asking', () => {
       late.filter((each) => each.startsWith('answer')),
       ['answer 3 20'],
     );
+  });
+
+  test('a reset that was begun before DRBD was connected again proves nothing of a later cut', () => {
+    const core = new Core();
+    core.state = {...core.state, freezes: {data: true, logs: false, other: true}};
+    for (const resource of ['data', 'logs']) core.on({type: 'link-returned', resource});
+    core.ask(1);
+    core.ask(2, 'n2', 'logs');
+    core.ask(3, 'n2', 'other');
+    const reset = (resetMs: number | undefined): DopdEvent => ({...seen('dead', 'OK'), resetMs}) as DopdEvent;
+    assert.deepEqual(core.on(reset(900)), ['answer 3 7', 'answer 2 5', 'stonith n2 900']);
+    assert.deepEqual(core.on(reset(1001)), ['answer 1 7']);
+    // A daemon that does not say when.
+    core.ask(4);
+    assert.deepEqual(core.on(reset(undefined)), ['stonith n2']);
   });
 
   test('a dead node that was not reset: 5 where writes go on anyway, its STONITH where they are frozen', () => {
@@ -208,6 +223,30 @@ describe('asking', () => {
     core.ask(1);
     core.on({type: 'helper-left', client: 1});
     assert.equal(dopdWakeAt(core.state), undefined);
+  });
+
+  test('a request whose helper gave up is taken back when the link returns, not before: the peer may have to break it yet', () => {
+    const core = new Core();
+    core.ask(1);
+    assert.deepEqual(core.on({type: 'helper-left', client: 1}), []);
+    core.ask(2);
+    // Nor does the verdict of the cluster end what the peer was asked: it may only be out of reach.
+    assert.deepEqual(core.on(seen('dead')), ['answer 2 5']);
+    core.ask(3);
+    core.answer(4);
+    core.ask(4, 'n2', 'logs');
+    core.until(core.nowMs + ANSWER_LIMIT_MS);
+    assert.deepEqual(core.on({type: 'link-returned', resource: 'data'}), [
+      'cancel_outdate n2 data',
+      'cancel_outdate n2 data',
+    ]);
+    assert.deepEqual(core.on({type: 'link-returned', resource: 'logs'}), ['cancel_outdate n2 logs']);
+    assert.deepEqual(core.on({type: 'link-returned', resource: 'data'}), []);
+    for (let client = 10; client < 200; client += 1) {
+      core.ask(client);
+      core.on({type: 'helper-left', client});
+    }
+    assert.equal(core.on({type: 'link-returned', resource: 'data'}).length, 64);
   });
 
   test('the 4 of a dopd that does not look is believed only after DRBD there must have noticed', () => {
@@ -429,6 +468,21 @@ describe('outdating this disk', () => {
     assert.equal(next(state('Primary', ['UpToDate'], 'Connecting')), 'answer 6');
     assert.equal(next(state('Primary', ['UpToDate'], 'Connected')), 'answer 6');
   });
+  test('a copy that has what the other one lacks is not outdated for it', () => {
+    const progress: OutdateProgress = {
+      elapsedMs: 0,
+      outdates: 0,
+      isForced: false,
+      wasLost: true,
+      isWanted: true,
+      isEarly: false,
+    };
+    const of = (role: Role) =>
+      nextOutdateStep({state: state(role, ['UpToDate'], 'Connecting'), metadata: []}, progress, 'n2', true);
+    assert.deepEqual(of('Secondary'), {do: 'answer', value: 20, why: 'the copy here is newer than the one of n2'});
+    assert.equal((of('Primary') as {readonly value?: number}).value, 6);
+  });
+
   test('a resource that is down is outdated in its metadata', () => {
     const offline = (metadata: DiskState[]) => {
       const step = nextOutdateStep({state: undefined, metadata}, fresh, 'n2');

@@ -14,7 +14,8 @@ import {nextResolveStep, type ResolveSight, type Step} from '../../src/drbd/reso
 import type {Connection, DiskState, ResourceState, Role} from '../../src/drbd/state.js';
 import type {View} from '../../src/drbd/view.js';
 import {layOver, readManifest} from '../../src/runtime/drbd/backup.js';
-import {findingPath, journalPath, writeJson} from '../../src/runtime/drbd/view-here.js';
+import {DrbdTools} from '../../src/runtime/drbd/tools.js';
+import {findingPath, journalPath, viewHere, writeJson} from '../../src/runtime/drbd/view-here.js';
 import {type Ended, type Place, place, root} from '../helpers/command.js';
 import {FakeDrbd} from '../helpers/drbd.js';
 
@@ -165,6 +166,7 @@ describe('resolve', () => {
       'attach data',
       'pause-sync data',
       'connect --discard-my-data data',
+      'disconnect data',
       'down data',
       'dump-md data',
       'up data',
@@ -173,6 +175,7 @@ describe('resolve', () => {
     assert.match(ended.stdout, /throw away what n1 wrote to data on its own/);
     assert.match(ended.stdout, /saved 12 KiB .*changed here/);
     assert.match(ended.stdout, /saved 12 KiB more/);
+    assert.equal(readManifest(backupDirectory()).isExact, true);
     assert.ok(disk().equals(winner));
     assert.ok((await laidOver()).equals(loser));
     assert.ok(!existsSync(journal()));
@@ -257,6 +260,314 @@ describe('killed at a step, it goes on', () => {
   });
 
   const block_ = (bytes: Buffer, block: number): Buffer => bytes.subarray(block * BLOCK, (block + 1) * BLOCK);
+});
+
+describe('a journal that is left over', () => {
+  const OTHER = 'AAAAAAAAAAAAAAA4:BBBBBBBBBBBBBBB4:FE4FFEBB16712C64:346EC3F299DF65DE:1:1:1:0:0:0:0\n';
+  const newer = (): Buffer => written(winner, [9, 11], 'newer');
+  const places = () => ({runDir: `${where.dir}/run`, varLibDir: `${where.dir}/lib`});
+
+  /** A first run that has saved, and met; then DRBD ended it, this node served, and there is a new split brain. */
+  async function servedSince(variables: Parameters<FakeDrbd['set']>[0]): Promise<void> {
+    drbd.put('on-resume-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes', '--backup-full')).status, 3);
+    drbd.lose('on-resume-sync');
+    drbd.lose('paused');
+    drbd.set({conn: 'StandAlone', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown', ...variables});
+    drbd.put('gi', OTHER);
+    writeFileSync(`${drbd.dir}/disk`, newer());
+    drbd.put('md', dump([9, 11]));
+    drbd.put('md-union', dump([9, 11, ...THERE]));
+    drbd.put('calls', '');
+    const theirs = {
+      ...sideOf('n2', 'CCCCCCCCCCCCCCC4:BBBBBBBBBBBBBBB4:FE4FFEBB16712C64:346EC3F299DF65DE:1:1:1:0:0:0:0'),
+    };
+    knowsOther(theirs);
+  }
+
+  const served: readonly [string, Parameters<FakeDrbd['set']>[0]][] = [
+    ['and is good', {disk: 'UpToDate'}],
+    ['and was outdated again', {disk: 'Outdated'}],
+    ['and is down', {up: 'no', meta: 'UpToDate'}],
+  ];
+
+  test.each(served)('the node has served since %s: it asks, and touches nothing', async (_, variables) => {
+    await servedSince(variables);
+    const ended = await resolve();
+    assert.equal(ended.status, 1, ended.stdout + ended.stderr);
+    assert.match(ended.stdout, /is not gone on with: .*its backup stays in \/.*SPLIT BRAIN/s);
+    assert.deepEqual(changes(), []);
+    assert.ok(disk().equals(newer()));
+    assert.ok(!existsSync(journal()));
+  });
+
+  test('the node has served since, and the question was answered: the new changes are saved beside the old backup', async () => {
+    await servedSince({disk: 'UpToDate'});
+    const [old] = readdirSync(`${where.dir}/lib/drbd-backup`);
+    // Directories have the time to the second.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const ended = await resolve('--yes');
+    assert.equal(ended.status, 0, ended.stdout + ended.stderr);
+    const fresh = readdirSync(`${where.dir}/lib/drbd-backup`).find((name) => name !== old);
+    assert.ok(fresh !== undefined);
+    const directory = `${where.dir}/lib/drbd-backup/${fresh}`;
+    copyFileSync(`${drbd.dir}/disk`, `${where.dir}/copy`);
+    const [saved] = readManifest(directory).volumes;
+    assert.ok(saved);
+    await layOver(directory, saved, `${where.dir}/copy`);
+    assert.ok(readFileSync(`${where.dir}/copy`).equals(newer()));
+    assert.match(ended.stdout, new RegExp(`the backup is in ${directory}`));
+  });
+
+  test('the disk was forced to be good: it asks', async () => {
+    drbd.put('on-resume-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes', '--no-backup')).status, 3);
+    drbd.lose('on-resume-sync');
+    drbd.set({conn: 'StandAlone', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'});
+    assert.equal((await resolve()).status, 1);
+    assert.ok(disk().equals(loser));
+  });
+
+  test('identifiers that cannot be read: nothing is thrown away, and nothing forgotten', async () => {
+    await servedSince({disk: 'Outdated'});
+    drbd.put('on-get-gi', 'exit 10\n');
+    const ended = await resolve('--yes');
+    assert.equal(ended.status, 3);
+    assert.match(ended.stderr, /not known.*identifiers cannot be read.*hint: drbdadm get-gi data/s);
+    assert.deepEqual(changes(), []);
+    assert.ok(existsSync(journal()));
+  });
+
+  test('status says so, and what to do about the new split brain; the other node is not told that this one discards', async () => {
+    await servedSince({disk: 'UpToDate'});
+    const {stdout} = await systole('status', 'data');
+    assert.match(stdout, /A run of resolve, begun .*, is over/);
+    assert.match(stdout, /on n1: systole drbd resolve data --discard-node n1/);
+    assert.doesNotMatch(stdout, /under way/);
+    const looked = await viewHere(new DrbdTools({...where.env, ...drbd.env}), 'n1', 'data', places());
+    assert.ok('view' in looked && !looked.view.isDiscarding);
+  });
+
+  test('nothing was done yet: it asks', async () => {
+    drbd.put('on-outdate', 'exit 1\n');
+    assert.equal((await resolve('--yes')).status, 3);
+    drbd.lose('on-outdate');
+    const ended = await resolve();
+    assert.equal(ended.status, 1, ended.stderr);
+    assert.ok(!existsSync(journal()));
+  });
+});
+
+describe('the winner serves while it is paused', () => {
+  test.each([
+    ['it wrote', 'received', '8'],
+    ['it discarded blocks, which are not counted as received', 'written', '8'],
+    ['it is not known', 'received', 'x'],
+  ])('%s: the backup is not called exact, and has what was changed here', async (_, name, count) => {
+    drbd.put('on-pause-sync', `echo ${count} >${name}\n`);
+    const ended = await resolve('--yes');
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.equal(readManifest(backupDirectory()).isExact, false);
+    assert.match(ended.stdout, /may have written here since they met/);
+    assert.match((await systole('restore', backupDirectory())).stdout, /may be a mixture/);
+  });
+
+  test('between the last look and the end of the connection', async () => {
+    drbd.put('on-disconnect', 'echo 4 >written\n');
+    assert.equal((await resolve('--yes')).status, 0);
+    assert.equal(readManifest(backupDirectory()).isExact, false);
+  });
+
+  test.each(['pause-sync', 'disconnect', 'down', 'dump-md'])(
+    'a run that met before, and stopped at %s',
+    async (verb) => {
+      const time = verb === 'down' || verb === 'dump-md' ? 2 : 1;
+      const what =
+        verb === 'pause-sync' ? 'touch paused; conn=Connected repl=PausedSyncT pdisk=UpToDate; begin; save;' : '';
+      drbd.put(`on-${verb}`, `echo x >>count; [ "$(wc -l <count)" -ne ${time} ] || { ${what} exit 1; }\n`);
+      assert.equal((await resolve('--yes')).status, verb === 'dump-md' ? 0 : 3);
+      if (verb !== 'dump-md') assert.equal((await resolve()).status, 0);
+      assert.equal(readManifest(backupDirectory()).isExact, false);
+    },
+  );
+});
+
+describe('the words of a later call', () => {
+  /** Outdated, and not saved: the disk under it cannot be read. */
+  async function stopped(...words: readonly string[]): Promise<void> {
+    drbd.put('on-dump-md', 'exit 1\n');
+    const ended = await resolve('--yes', ...words);
+    assert.equal(ended.status, 3);
+    if (!words.includes('--no-backup')) assert.match(ended.stderr, /--backup DIRECTORY .*--no-backup does without/);
+    drbd.lose('on-dump-md');
+  }
+  /** Outdated, and stopped before it met. */
+  async function stoppedBare(): Promise<void> {
+    drbd.put('on-pause-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes', '--no-backup')).status, 3);
+    drbd.lose('on-pause-sync');
+  }
+
+  test('no backup at first, the whole disk then: it is saved', async () => {
+    await stoppedBare();
+    const ended = await resolve('--backup-full');
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.ok(readFileSync(`${backupDirectory()}/volume-0.blocks`).equals(loser));
+  });
+
+  test('no backup, and no other word: it is said again', async () => {
+    await stoppedBare();
+    const ended = await resolve();
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stdout, /going on with .*No backup is made: what is thrown away is lost/s);
+  });
+
+  test('another place, because the first one was full', async () => {
+    await stopped();
+    const ended = await resolve('--backup', `${where.dir}/usb`);
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stdout, /What lies in .*drbd-backup.* is an unfinished backup/);
+    const [name] = readdirSync(`${where.dir}/usb`);
+    assert.equal(readManifest(`${where.dir}/usb/${name}`).isExact, true);
+  });
+
+  test('another place keeps the kind', async () => {
+    await stopped('--backup-full');
+    assert.equal((await resolve('--backup', `${where.dir}/usb`)).status, 0);
+    const [name] = readdirSync(`${where.dir}/usb`);
+    assert.ok(readFileSync(`${where.dir}/usb/${name}/volume-0.blocks`).equals(loser));
+  });
+
+  test('none any more', async () => {
+    await stopped();
+    const ended = await resolve('--no-backup');
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stdout, /No backup is made/);
+    assert.ok(disk().equals(winner));
+  });
+
+  test('when the backup is made, other words are refused', async () => {
+    drbd.put('on-pause-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes')).status, 3);
+    drbd.lose('on-pause-sync');
+    drbd.put('calls', '');
+    for (const words of [['--backup-full'], ['--no-backup'], ['--backup', '/tmp']]) {
+      const ended = await resolve(...words);
+      assert.equal(ended.status, 3, ended.stdout);
+      assert.match(ended.stderr, /the backup is made already, in \/.*hint: without --backup/s);
+    }
+    assert.deepEqual(changes(), []);
+    assert.equal((await resolve('--backup', `${where.dir}/lib/drbd-backup`)).status, 0);
+  });
+
+  test('a backup when the synchronisation has begun', async () => {
+    drbd.put('on-resume-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes', '--no-backup')).status, 3);
+    drbd.lose('on-resume-sync');
+    const ended = await resolve('--backup-full');
+    assert.equal(ended.status, 3, ended.stdout);
+    assert.match(ended.stderr, /the synchronisation has begun/);
+    assert.equal((await resolve('--no-backup')).status, 0);
+  });
+
+  test('a relative place is one of the first call', async () => {
+    await stopped('--backup', `..${where.dir}/usb`);
+    const {directory} = JSON.parse(readFileSync(journal(), 'utf8')) as {directory: string};
+    assert.ok(directory.startsWith(`${where.dir}/usb/data-`), directory);
+  });
+
+  test('words that exclude each other', async () => {
+    assert.equal((await resolve('--yes', '--no-backup', '--backup-full')).status, 2);
+    assert.match((await systole('resolve', '--help')).stdout.replace(/\s+/g, ' '), /2 wrong words/);
+  });
+});
+
+describe('it stopped within attach', () => {
+  const HALF = {
+    'killed before the minor': ['new-minor', 'up=yes disk=none conn=StandAlone; save; kill -9 $PPID; exit 1;'],
+    'killed before the disk': ['attach', 'up=yes disk=Diskless conn=StandAlone; save; kill -9 $PPID; exit 1;'],
+    'the disk is busy': [
+      'attach',
+      'up=yes disk=Diskless conn=StandAlone; save; echo "(104) Can not open" >&2; exit 10;',
+    ],
+  } as const;
+
+  test.each([
+    ['killed before the minor', '--backup-full'],
+    ['killed before the disk', '--backup-full'],
+    ['killed before the disk', '--no-backup'],
+    ['the disk is busy', '--backup-full'],
+  ] as const)('%s, %s: down, and once more', async (what, word) => {
+    const [verb, script] = HALF[what];
+    drbd.put(`on-${verb}`, `[ -e once ] || { touch once; ${script} }\n`);
+    drbd.set({up: 'no'});
+    assert.notEqual((await resolve('--yes', word)).status, 0);
+    const ended = await resolve();
+    assert.equal(ended.status, 0, ended.stderr + ended.stdout);
+    assert.ok(disk().equals(winner));
+  });
+
+  test('it does not attach: that is said, each time', async () => {
+    drbd.put('on-attach', HALF['the disk is busy'][1]);
+    for (let time = 0; time < 2; time += 1) {
+      const ended = await resolve('--yes');
+      assert.equal(ended.status, 3);
+      assert.match(ended.stderr, /drbdadm attach data: .*Can not open/);
+    }
+    assert.ok(disk().equals(loser));
+  });
+});
+
+describe('without its terminal', () => {
+  test('the session drops: it goes on to its end, and writes to nobody', async () => {
+    rmSync(`${where.dir}/run`, {recursive: true});
+    drbd.put('on-outdate', 'kill -HUP $PPID\n');
+    const words = ['drbd', 'resolve', 'data', '--discard-node', 'n1', '--yes', '--peer-gi', gi('get-gi-here').trim()];
+    const child = spawn(`${root}/bin/systole`, words, {
+      cwd: '/',
+      env: {...where.env, ...drbd.env},
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.destroy();
+    child.stderr.destroy();
+    const status = await new Promise((resolve) => child.on('exit', (code, signal) => resolve(code ?? signal)));
+    assert.equal(status, 0);
+    assert.ok(disk().equals(winner));
+    assert.ok((await laidOver()).equals(loser));
+  });
+
+  test('a terminal that is gone', async () => {
+    const words = `${root}/bin/systole drbd resolve data --discard-node n1 --yes --wait 30`;
+    drbd.put('on-outdate', 'touch reached; sleep 1\n');
+    const child = spawn('script', ['-qefc', words, '/dev/null'], {cwd: '/', env: {...where.env, ...drbd.env}});
+    child.stdin.on('error', () => undefined);
+    child.stdout.resume();
+    await until(() => existsSync(`${drbd.dir}/reached`));
+    child.kill('SIGKILL');
+    await until(() => disk().equals(winner));
+    await until(() => !existsSync(journal()));
+    assert.ok((await laidOver()).equals(loser));
+  });
+
+  test('a second one beside it is refused, and the first goes on', async () => {
+    drbd.put('on-outdate', 'touch reached; while [ ! -e go ]; do sleep 0.1; done\n');
+    const first = resolve('--yes');
+    await until(() => existsSync(`${drbd.dir}/reached`));
+    const second = await resolve('--yes');
+    drbd.put('go', '');
+    assert.equal(second.status, 3, second.stdout);
+    assert.match(second.stderr, /another run works on it here/);
+    assert.equal((await first).status, 0);
+    assert.ok((await laidOver()).equals(loser));
+  });
+
+  async function until(isSo: () => boolean): Promise<void> {
+    const endMs = performance.now() + 60_000;
+    while (!isSo()) {
+      assert.ok(performance.now() < endMs, 'it does not end');
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
 });
 
 describe('refused, with what to do, and nothing is touched', () => {

@@ -332,6 +332,7 @@ exists -`)?.[0];
     finding: judgeViews(view(), other),
     heardMs: 12_000,
     isResolving: false,
+    oldRunMs: undefined,
   };
 
   test('a split brain: both sides, and the command for either', () => {

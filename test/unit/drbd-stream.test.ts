@@ -68,7 +68,7 @@ test('the picture follows what happens, and says what was configured, connected,
   assert.equal(watch.state('data'), undefined);
   await until(() => connection() === 'Connected');
   assert.equal(watch.state('other'), 'down');
-  assert.deepEqual(told, ['data configured']);
+  assert.deepEqual(told, ['data configured', 'data connected']);
   drbd.set({conn: 'Connecting', repl: 'Off'});
   await until(() => connection() === 'Connecting');
   drbd.set({});
@@ -102,6 +102,11 @@ test('a stream that ends leaves no picture, and is begun again', async () => {
   await until(() => watch.state('data') === undefined);
   drbd.set({conn: 'Connecting', repl: 'Off'});
   await until(() => connection() === 'Connecting');
+  // A link that returns while nobody looks is told too: what was known of the peer before is old.
+  told = [];
+  for (const pid of streams()) process.kill(pid, 'SIGKILL');
+  drbd.set({});
+  await until(() => told.includes('data connected'));
 });
 
 test('without DRBD there is no picture and no process', async () => {

@@ -3,14 +3,15 @@
 // reach each other, each with stand-in tools and a /proc/drbd of its own.
 
 import assert from 'node:assert/strict';
-import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
-import {afterEach, beforeEach, jest, test} from '@jest/globals';
+import {afterEach, beforeEach, describe, jest, test} from '@jest/globals';
 import {parseGenerations} from '../../src/drbd/generation.js';
 import {type Message, messageOf} from '../../src/model/message.js';
 import {whyNotPromote} from '../../src/runtime/drbd/split-brain-guard.js';
 import {SplitBrainWatch} from '../../src/runtime/drbd/split-brain-watch.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
+import {noteUnproven} from '../../src/runtime/drbd/unproven.js';
 import {
   connectWishPath,
   type DrbdPlaces,
@@ -221,6 +222,74 @@ test('a split brain is not over because the other node is silent, nor because do
   third.watch.start();
   await until(() => kindOf(n2) === undefined);
   await third.watch.stop();
+});
+
+test('a split brain is not over because a tool failed, on either node', async () => {
+  n1.is('Primary', 'Connecting', gi('get-gi-here'));
+  n2.is('Secondary', 'Connecting', gi('get-gi-there'));
+  start();
+  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  await Promise.all([n1.watch.stop(), n2.watch.stop()]);
+  // n2 boots alone, and its identifiers cannot be read at first.
+  n2.drbd.put('on-get-gi', '[ -e once ] || { touch once; exit 10; }\n');
+  const alone = new Node('n2', n2);
+  const before = n2.drbd.allCalls().length;
+  alone.watch.start();
+  await until(() => existsSync(`${n2.drbd.dir}/once`) && n2.drbd.allCalls().length > before);
+  // The serving node's cannot be read.
+  const ask = (generation: string): void => void alone.watch.received(viewOf(n1, generation));
+  ask('');
+  ask('');
+  await alone.watch.stop();
+  assert.equal(kindOf(n2), 'split-brain');
+  const refusal = await whyNotPromote('data', {tools: new DrbdTools(n2.drbd.env), places: n2.places});
+  assert.match(refusal ?? '', /n1 was the one that served/);
+});
+
+describe('a copy that the other node went on without', () => {
+  const FENCED = 'resource data { disk { fencing resource-only; } }\n';
+  const isOutdated = (node: Node): boolean => node.drbd.calls().includes('outdate data');
+
+  test('is Outdated although nobody was here to be asked; the other one is left alone, and knows itself newer', async () => {
+    for (const node of [n1, n2]) node.drbd.put('show', FENCED);
+    n1.is('Primary', 'Connecting', gi('get-gi-here'));
+    n2.is('Secondary', 'Connecting', OLD);
+    noteUnproven(n2.places, 'data');
+    start();
+    await until(() => n2.drbd.get('disk') === 'Outdated' && n2.log.length > 0);
+    assert.match(n2.log[0] ?? '', /^WARN: data: the other node went on without this copy.*Outdated now/);
+    await until(() => n1.watch.isNewerHere('data'));
+    assert.equal(n2.watch.isNewerHere('data'), false);
+    assert.equal(isOutdated(n1), false);
+    n1.is('Primary', 'Connected', gi('get-gi-here'));
+    await until(() => !n1.watch.isNewerHere('data'));
+  });
+
+  test('is left as it is where DRBD is not to care, and where the other one is no better', async () => {
+    n1.is('Primary', 'Connecting', gi('get-gi-here'));
+    n2.is('Secondary', 'Connecting', OLD);
+    start();
+    await until(() => n1.watch.isNewerHere('data'));
+    await Promise.all([n1.watch.stop(), n2.watch.stop()]);
+    assert.equal(isOutdated(n2), false);
+    n2.drbd.put('show', FENCED);
+    n1.drbd.set({role: 'Secondary', conn: 'Connecting', repl: 'Off', prole: 'Unknown', disk: 'Outdated'});
+    [n1, n2] = [new Node('n1', n1), new Node('n2', n2)];
+    [n1.peer, n2.peer] = [n2, n1];
+    start();
+    await until(() => n1.watch.isNewerHere('data'));
+    await Promise.all([n1.watch.stop(), n2.watch.stop()]);
+    assert.equal(isOutdated(n2), false);
+  });
+
+  test('both the same: what was not proven is', async () => {
+    n1.is('Secondary', 'Connecting', OLD);
+    n2.is('Secondary', 'Connecting', OLD);
+    noteUnproven(n2.places, 'data');
+    start();
+    await until(() => !existsSync(`${n2.places.runDir}/drbd/data.unproven`));
+    assert.equal(isOutdated(n2), false);
+  });
 });
 
 test('what was heard before the data here changed counts no more; while it is resolved here nothing is found', async () => {

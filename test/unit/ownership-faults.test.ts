@@ -3,6 +3,7 @@
 
 import assert from 'node:assert/strict';
 import {test} from '@jest/globals';
+import {fieldOf, type Message} from '../../src/model/message.js';
 import {Pair} from '../helpers/pair.js';
 
 const TWO = 'n1 A A2; n2 B';
@@ -341,4 +342,71 @@ test('a reload during a shutdown changes nothing', () => {
     pair.until(() => pair.node('n1').exited === 0, 7000);
     assert.deepEqual(pair.runners('A'), ['n2']);
   }
+});
+
+/** n1's manager dies and is replaced while n2 is dead for the cluster; messaging kept n2's last word. */
+function replaced(pair: Pair, lastWord: Message): number {
+  const from = pair.trace.length;
+  pair.node('n1').adopt({n2: 'dead'}, {n2: lastWord});
+  watch(pair, 5000);
+  return pair.trace.slice(from).filter((line) => line.includes('Resetting node n2')).length;
+}
+
+test('a manager that replaces another one does not reset a node that had said goodbye', () => {
+  const pair = settled({stonith: true});
+  pair.node('n2').request({command: 'shutdown'});
+  pair.until(() => pair.node('n2').exited === 0 && pair.runners('B').join() === 'n1', 5000);
+  pair.node('n1').missed('n2');
+  const {length} = pair.trace;
+  assert.equal(replaced(pair, pair.node('n2').lastWord()), 0, pair.trace.slice(length).join('\n'));
+  assert.deepEqual([pair.runners('A'), pair.runners('B')], [['n1'], ['n1']]);
+  // It starts again: a partner as before.
+  pair.node('n2').boot();
+  pair.run(20);
+  pair.node('n1').restarted('n2');
+  pair.introduce();
+  pair.run(100);
+  pair.node('n2').request({command: 'takeover', scope: 'local'});
+  pair.until(() => pair.runners('B').join() === 'n2', 1000);
+  assert.equal(replaced(pair, pair.node('n2').lastWord()), 1);
+});
+
+test('it does where that node was not done with its groups, or its last word is not of all of them', () => {
+  for (const spoil of ['stopping', 'silent', 'stable'] as const) {
+    const pair = settled({stonith: true});
+    const [n1, n2] = [pair.node('n1'), pair.node('n2')];
+    n2.scripts.set('B stop', {ms: spoil === 'stopping' ? 4000 : 5, code: 0});
+    n2.request({command: 'shutdown'});
+    pair.run(spoil === 'stopping' ? 100 : 2000);
+    n2.kill();
+    const {fields} = n2.lastWord();
+    const changed = fields.map((field) => {
+      if (spoil === 'stable' && field.name === 'sysphase') return {...field, value: 's'};
+      if (spoil === 'silent' && field.name === 'sysown')
+        return {...field, value: field.value.toString().split(' ')[0] ?? ''};
+      return field;
+    });
+    assert.equal(fieldOf({fields}, 'sysphase'), 'l');
+    n1.kill();
+    assert.equal(replaced(pair, {fields: changed}), 1, `${spoil}\n${pair.trace.join('\n')}`);
+  }
+});
+
+test('a node whose last word is that it left with nothing is not reset although its goodbye was lost', () => {
+  const pair = settled({stonith: true});
+  const [n1, n2] = [pair.node('n1'), pair.node('n2')];
+  for (const node of [n1, n2])
+    for (const script of ['A', 'A2', 'B']) node.scripts.set(`${script} start`, {ms: 5, code: 1});
+  n1.request({command: 'standby', scope: 'all'});
+  pair.run(5000);
+  n2.request({command: 'shutdown'});
+  pair.run(3);
+  pair.isCut = true;
+  pair.run(1000);
+  assert.equal(n2.exited, 0);
+  n1.give({type: 'messaging-said', message: {type: 'node-returned', node: 'n2'}});
+  n1.hears(n2);
+  n1.missed('n2');
+  pair.run(1000);
+  assert.ok(!pair.trace.some((line) => line.includes('Resetting node n2')), pair.trace.join('\n'));
 });

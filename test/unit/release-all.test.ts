@@ -119,3 +119,14 @@ test('the configuration that was in force is used, not what its files say by now
   assert.deepEqual([existsSync(held('a')), existsSync(held('b'))], [false, true]);
   assert.equal(existsSync(join(dir, 'run/config.json')), false);
 });
+
+test('an agent that cannot tell, or finds it there but unfit, has not stopped', () => {
+  for (const words of [
+    'echo "cannot determine status, may be running (1)"; exit 4',
+    'echo "not running (hung)"; exit 1',
+  ]) {
+    agent('Unsure', `[ "$1" = stop ] || { ${words}; }`);
+    writeFileSync(join(dir, 'etc/haresources'), 'n1 Unsure\n');
+    assert.equal(run().status, 1, words);
+  }
+});

@@ -49,7 +49,7 @@ export interface Manifest {
   readonly ours: View;
   readonly theirs: View | undefined;
   readonly volumes: readonly SavedVolume[];
-  /** With these blocks laid over a copy of the synchronised device, it is what it was here; else only this node's changes are in it. */
+  /** With these blocks laid over a copy of the synchronised device, it is what it was here; else only this node's changes are certain. */
   readonly isExact: boolean;
 }
 

@@ -7,15 +7,21 @@
 import {isDeepStrictEqual} from 'node:util';
 import {EMPTY_PICTURE, type Events2Picture, foldEvent, resourcesOf} from '../../drbd/events2.js';
 import {factsOf, factsWithout, isSyncing, type SyncSample, sampleOf, withSample} from '../../drbd/facts.js';
+import {settingsOf} from '../../drbd/show.js';
 import type {ResourceState} from '../../drbd/state.js';
 import {type DiskFacts, isOrdinary} from '../../model/disk.js';
 import {type EventStream, openEventStream} from './event-stream.js';
 import type {DrbdTools} from './tools.js';
+import {forgetUnproven, isUnmet, judgedHere, noteUnproven} from './unproven.js';
 
 export interface WatchOptions {
   readonly tools: DrbdTools;
   /** Name of the other node, as DRBD 9 names its connection. */
   readonly peer: () => string | undefined;
+  /** Where notes lie about disks that are not proven good; absent: none are made or read. */
+  readonly places?: {readonly runDir: string};
+  /** Heartbeat starts here, and did not merely get another manager. */
+  readonly isFreshStart?: boolean;
   readonly onFacts: (facts: readonly DiskFacts[]) => void;
   /** Milliseconds between looks: while it synchronises, while something is not as it should be, at rest. */
   readonly lookMs?: {readonly syncing: number; readonly ill: number; readonly well: number};
@@ -46,6 +52,7 @@ export class DiskWatch {
   private backoffMs: number;
   private startedMs = 0;
   private isClosed = false;
+  private hasSeen = false;
   private timers: Record<'look' | 'restart' | 'grace', NodeJS.Timeout | undefined> = {
     look: undefined,
     restart: undefined,
@@ -136,12 +143,37 @@ export class DiskWatch {
     this.timers.grace = undefined;
     this.failedLooks = 0;
     this.picture = picture;
+    if (!this.hasSeen && this.options.isFreshStart === true) this.noteUnmet(resourcesOf(picture));
+    this.hasSeen = true;
+    this.dropNotes(resourcesOf(picture));
     this.sample(isMeasured);
     this.tell();
   }
 
+  /** Before anything is told of them; where DRBD is not to care about old copies, neither do we. */
+  private noteUnmet(states: readonly ResourceState[]): void {
+    const {places, tools} = this.options;
+    if (places === undefined) return;
+    for (const {name} of states.filter(isUnmet)) {
+      noteUnproven(places, name);
+      void tools.show(name).then((show) => {
+        if (show === undefined || settingsOf(show).fencing !== 'dont-care') return;
+        forgetUnproven(places, name);
+        this.tell();
+      });
+    }
+  }
+
+  private dropNotes(states: readonly ResourceState[]): void {
+    const {places} = this.options;
+    if (places === undefined) return;
+    for (const state of states) if (!isUnmet(state)) forgetUnproven(places, state.name);
+  }
+
   private states(): readonly ResourceState[] {
-    return this.picture.isComplete ? resourcesOf(this.picture) : [];
+    const {places} = this.options;
+    const states = this.picture.isComplete ? resourcesOf(this.picture) : [];
+    return places === undefined ? states : states.map((state) => judgedHere(places, state));
   }
 
   /** Numbers are as old as the line that brought them: other lines add no sample. */

@@ -3,7 +3,7 @@
 // DRBD after them and not before. Promises: every refusal is explained on one line; every loop is bounded.
 
 import {explainPromotion, judgePromotion, type Promotion} from '../../drbd/judge.js';
-import {type DrbdSettings, noticeMs} from '../../drbd/show.js';
+import {DEFAULT_SETTINGS, type DrbdSettings, noticeMs, settingsOf} from '../../drbd/show.js';
 import {isConnected, type ResourceState} from '../../drbd/state.js';
 import {type Holder, holdersOf} from './holders.js';
 import {type DrbdTools, reasonOf, refusalIn, type Sight, type ToolExit} from './tools.js';
@@ -17,6 +17,8 @@ export interface DiskOptions {
   /** Beyond DRBD's own timers, and how long a peer that comes up with us is waited for. */
   readonly slackMs?: number;
   readonly meetMs?: number;
+  /** The state as it is to be judged; as DRBD says it where it is not given. */
+  readonly judged?: (state: ResourceState) => ResourceState;
   /** From the first refusal of a demotion to SIGTERM, from there to SIGKILL, and from there to giving up. */
   readonly escalationMs?: {readonly patience: number; readonly term: number; readonly kill: number};
   readonly unmount?: (point: string) => Promise<boolean>;
@@ -46,11 +48,11 @@ export async function promote(resource: string, options: DiskOptions): Promise<D
   let settings: DrbdSettings | undefined;
   for (;;) {
     if (sight.found !== 'up') return failed(`cannot promote ${resource}: ${whyNot(sight, resource)}`);
-    const judged = judgePromotion(sight.state);
+    const judged = judgePromotion(options.judged?.(sight.state) ?? sight.state);
     if (judged.verdict === 'already') return done(`${resource} is Primary`);
     if (judged.verdict === 'refuse') return failed(explainPromotion(resource, judged));
     // Read only when there is something to wait for: the ordinary promotion is a matter of processes to start.
-    if (judged.verdict === 'wait') settings ??= await tools.settings(resource);
+    if (judged.verdict === 'wait') settings ??= await settingsInForce(resource, tools);
     let last = explainPromotion(resource, judged);
     if (mayTry(judged, settings)) {
       const exit = await tools.adm(['primary', resource], PRIMARY_MS);
@@ -59,11 +61,18 @@ export async function promote(resource: string, options: DiskOptions): Promise<D
       last = await explainRefusal(resource, exit, judged, sight.state, options);
       if (exit.missing || refusalIn(exit) === 'no-good-data') return failed(last);
     }
-    settings ??= await tools.settings(resource);
-    if (performance.now() - startedMs >= noticeMs(settings) + (options.slackMs ?? 2000)) return failed(last);
+    settings ??= await settingsInForce(resource, tools);
+    const patienceMs = noticeMs(settings ?? DEFAULT_SETTINGS) + (options.slackMs ?? 2000);
+    if (performance.now() - startedMs >= patienceMs) return failed(last);
     await pause(options.pollMs ?? 200);
     sight = await tools.read(resource);
   }
+}
+
+/** undefined: they cannot be read, and defaults permit nothing that these might forbid. */
+async function settingsInForce(resource: string, tools: DrbdTools): Promise<DrbdSettings | undefined> {
+  const show = await tools.show(resource);
+  return show === undefined ? undefined : settingsOf(show);
 }
 
 /**
@@ -160,7 +169,10 @@ export async function demote(resource: string, options: DiskOptions): Promise<Di
   for (;;) {
     const sight = await tools.read(resource);
     if (isDemoted(sight)) return done(`${resource} is not Primary here`);
-    const exit = await tools.adm(['secondary', resource], TOOL_MS);
+    const exit =
+      sight.found === 'up'
+        ? await tools.secondary(sight.state, TOOL_MS)
+        : await tools.adm(['secondary', resource], TOOL_MS);
     if (exit.code === 0 && isDemoted(await tools.read(resource))) return done(`${resource} is Secondary`);
     if (sight.found === 'nothing') return failed(`cannot make ${resource} Secondary: ${sight.why}; ${reasonOf(exit)}`);
     const holders = sight.found === 'up' ? findHolders(sight.state, options) : [];

@@ -40,6 +40,8 @@ export interface OutdateOptions {
   readonly changed?: (timeoutMs: number) => Promise<void>;
   /** Who waits for the answer: nobody any more, the early request only, or one in earnest. */
   readonly wanted?: () => 'no' | 'early' | 'yes';
+  /** This copy has what the one that asks lacks, as far as is known without asking. */
+  readonly isNewer?: (resource: string) => boolean;
   /** What one tool may take; 10 s. */
   readonly toolMs?: number;
 }
@@ -73,7 +75,7 @@ export async function outdateHere(
       isEarly: options.wanted?.() === 'early',
       wasLost: progress.wasLost || isLost(seen.state, requester),
     };
-    const step = nextOutdateStep(seen, progress, requester);
+    const step = nextOutdateStep(seen, progress, requester, options.isNewer?.(resource) === true);
     if (step.do === 'answer' && seen.isFresh) {
       const reconnected = progress.isForced ? reconnect(resource, options) : Promise.resolve();
       const why = seen.trouble ?? step.why;

@@ -6,8 +6,9 @@ import type {Report} from '../../drbd/describe.js';
 import {parseProcDrbd, type SyncProgress} from '../../drbd/proc-drbd.js';
 import {type Finding, judgeViews} from '../../drbd/split-brain.js';
 import type {ResourceState} from '../../drbd/state.js';
+import {readJournal} from './resolve-journal.js';
 import type {DrbdTools} from './tools.js';
-import {type DrbdPlaces, journalPath, readFinding, readJson, viewHere} from './view-here.js';
+import {type DrbdPlaces, readFinding, viewHere} from './view-here.js';
 
 export interface ReportSource {
   readonly tools: DrbdTools;
@@ -19,8 +20,10 @@ export interface ReportSource {
 export async function reportOf(resource: string, source: ReportSource): Promise<Report> {
   const {tools, node, places} = source;
   const [looked, sight] = await Promise.all([viewHere(tools, node, resource, places), tools.read(resource)]);
-  const isResolving = readJson(journalPath(places, resource)) !== undefined;
-  const base = {resource, node, nowMs: Date.now(), isResolving};
+  const journal = readJournal(places, resource);
+  const isResolving = 'view' in looked ? looked.view.isDiscarding : journal !== undefined;
+  const oldRunMs = isResolving || typeof journal !== 'object' ? undefined : journal.startedMs;
+  const base = {resource, node, nowMs: Date.now(), isResolving, oldRunMs};
   if (!('view' in looked) || sight.found === 'nothing') {
     const trouble = 'why' in looked ? looked.why : 'the tools do not answer';
     const nothing = {view: undefined, state: undefined, progress: undefined, heardMs: undefined};

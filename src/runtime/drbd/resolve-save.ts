@@ -1,12 +1,11 @@
 // The two backups of `systole drbd resolve`: before this node meets the other one, what was changed here (or the whole disk); and when
-// both bitmaps are joined, the blocks that only the other node changed, as they are here. The resource is down meanwhile, and
+// both bitmaps are joined, the blocks that only the other node changed, as they are here (unless it wrote meanwhile). The resource is down meanwhile, and
 // held down: agents and the manager bring resources up under a lock, which is taken here. Afterwards it is looked whether
 // it stayed so.
 
-import {spawn} from 'node:child_process';
-import {once} from 'node:events';
 import {existsSync, mkdirSync} from 'node:fs';
 import {bytesIn, type Extent, joinExtents, withoutExtents} from '../../drbd/dump-md.js';
+import type {Journal} from '../../drbd/resolve-journal.js';
 import {
   blocksOf,
   checkSpace,
@@ -20,11 +19,12 @@ import {
   writeManifest,
 } from './backup.js';
 import {changedBlocks} from './changed-blocks.js';
-import type {Journal} from './resolve-journal.js';
+import {holdLock} from './lock.js';
 import type {DrbdTools} from './tools.js';
 import type {DrbdPlaces} from './view-here.js';
 
 const READ_MS = 10_000;
+const LOCK_S = 60;
 
 interface Volume {
   readonly volume: number;
@@ -71,8 +71,8 @@ export async function saveBefore(journal: Journal, options: SaveOptions): Promis
   });
 }
 
-/** Adds what the other node changed, as it was here, to a backup of what this node changed. */
-export async function saveAround(journal: Journal, options: SaveOptions): Promise<void> {
+/** Adds what the other node changed, as it was here, to a backup of what this node changed. Exact: as it was for certain. */
+export async function saveAround(journal: Journal, isExact: boolean, options: SaveOptions): Promise<void> {
   const directory = journal.directory as string;
   await whileDown(journal.resource, options, async () => {
     const before = readManifest(directory);
@@ -87,10 +87,14 @@ export async function saveAround(journal: Journal, options: SaveOptions): Promis
       checkSpace(directory, bytesIn(extents));
       const part = await save({directory, volume, deviceBytes: dump.deviceBytes, extents, kind: 'around'}, options);
       options.say(`saved ${mib(part.bytes)} more: what only the other node changed, as it was here`);
+      if (!isExact)
+        options.say(
+          'The other node may have written here since they met: such blocks are saved as it wrote them, or not at all. What was changed here is not concerned.',
+        );
       volumes.push({...saved, parts: [...changed, part]});
     }
     await mustBeDown(journal.resource, options.tools);
-    writeManifest(directory, manifestOf(journal, volumes, true));
+    writeManifest(directory, manifestOf(journal, volumes, isExact));
   });
 }
 
@@ -137,17 +141,12 @@ async function mustBeDown(resource: string, tools: DrbdTools): Promise<void> {
 
 /** Agents and the manager wait for this lock before they bring the resource up. It ends with this process. */
 async function whileDown(resource: string, {tools, places}: SaveOptions, work: () => Promise<void>): Promise<void> {
-  const flock = tools.find('flock');
-  const isLockable = flock !== undefined && /^[\w.-]+$/.test(resource) && existsSync(places.runDir);
-  const holder = isLockable
-    ? spawn(flock, ['-o', '-w', '60', `${places.runDir}/drbd-${resource}.lock`, 'sh', '-c', 'echo held; exec cat'], {
-        stdio: ['pipe', 'pipe', 'ignore'],
-      })
+  const lock = /^[\w.-]+$/.test(resource)
+    ? await holdLock(tools, `${places.runDir}/drbd-${resource}.lock`, LOCK_S)
     : undefined;
   try {
-    if (holder) await Promise.race([once(holder.stdout, 'data'), once(holder, 'exit'), once(holder, 'error')]);
     await work();
   } finally {
-    holder?.stdin.end();
+    lock?.release();
   }
 }

@@ -5,10 +5,18 @@
 import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
 import {progressText} from '../../drbd/describe.js';
-import {type Next, nextResolveStep, type ResolveSight, type Step, sightOf} from '../../drbd/resolve-plan.js';
+import type {Journal} from '../../drbd/resolve-journal.js';
+import {
+  isUntouched,
+  type Next,
+  nextResolveStep,
+  type ResolveSight,
+  type Step,
+  sightOf,
+} from '../../drbd/resolve-plan.js';
 import type {ResourceState} from '../../drbd/state.js';
 import {progressOf} from './report.js';
-import {type Journal, writeJournal} from './resolve-journal.js';
+import {writeJournal} from './resolve-journal.js';
 import {type SaveOptions, saveAround, saveBefore} from './resolve-save.js';
 import {reasonOf, type ToolExit} from './tools.js';
 import {connectWishPath} from './view-here.js';
@@ -65,6 +73,8 @@ class ResolveRun {
   #lastSeen = '';
   #hasHinted = false;
   #hasMet = false;
+  /** When this run met the other node, no synchronisation had begun. */
+  #wasWhole = false;
 
   constructor(
     private readonly options: ResolveOptions,
@@ -101,10 +111,10 @@ class ResolveRun {
         return 'outdated';
       case 'save':
         await this.down();
-        await saveBefore(journal, this.options);
+        await this.save(journal);
         return 'saved';
       case 'save-around':
-        await this.saveAround(journal);
+        await this.saveAround(journal, state);
         return 'around';
       case 'meet':
         await this.meet(sight);
@@ -140,20 +150,41 @@ class ResolveRun {
     if (sight.found !== 'down') throw new ResolveError(`${this.resource} is not down after drbdadm down`, this.again());
   }
 
+  private async save(journal: Journal): Promise<void> {
+    try {
+      await saveBefore(journal, this.options);
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      throw new ResolveError(why, `${this.again()}. --backup DIRECTORY names another place, --no-backup does without`);
+    }
+  }
+
   /**
-   * Paused and merged: the bitmap now has the other node's changes too, and nothing was overwritten yet. What was changed
-   * here is safe already, so a failure costs exactness and does not end the run.
+   * Paused and merged: the bitmap now has the other node's changes too. What was changed here is safe already, so a failure
+   * costs exactness and does not end the run.
    */
-  private async saveAround(journal: Journal): Promise<void> {
+  private async saveAround(journal: Journal, paused: ResourceState | undefined): Promise<void> {
+    const isExact = await this.part(paused);
     await this.down();
     try {
-      await saveAround(journal, this.options);
+      await saveAround(journal, isExact, this.options);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.options.say(
         `not saved: what only the other node changed, as it was here (${why}). What was changed here is.`,
       );
     }
+  }
+
+  /**
+   * Paused, 8.4 writes here what the other node's Primary writes (from the end of the bitmaps' exchange on), and may count such a
+   * block as in step. The counters run since the minor was made; looked at once more when nothing can come any more. False: a
+   * block was written, or nobody knows.
+   */
+  private async part(paused: ResourceState | undefined): Promise<boolean> {
+    await this.must(['disconnect', this.resource], /\(162\)|unknown connection/);
+    const parted = await this.look();
+    return this.#wasWhole && isUntouched(paused) && isUntouched(parted);
   }
 
   /** Another program may have been faster. */
@@ -174,6 +205,8 @@ class ResolveRun {
       );
     if (sight.connection !== 'StandAlone' && this.#hasMet) return this.wait();
     say('meeting the other node, with the synchronisation paused');
+    const disks = sight.isUp ? sight.disks : await this.options.tools.readMetadata(this.resource);
+    this.#wasWhole = disks.length > 0 && disks.every((disk) => disk === 'Outdated');
     if (!sight.isUp) await this.attach();
     else if (sight.connection !== 'StandAlone')
       await this.must(['disconnect', this.resource], /\(162\)|unknown connection/);

@@ -17,6 +17,8 @@ export interface DiskServiceOptions {
   readonly peer: () => string | undefined;
   /** What drbd.conf is judged by, as things are now. */
   readonly question: () => ConfQuestion;
+  /** Heartbeat starts here, and did not merely get another manager. */
+  readonly isFreshStart: boolean;
   readonly onFacts: (facts: readonly DiskFacts[]) => void;
   readonly tools?: DrbdTools;
   /** For tests: other times. */
@@ -34,8 +36,9 @@ export interface DiskService {
 export function openDiskService(options: DiskServiceOptions): DiskService {
   const tools = options.tools ?? new DrbdTools(options.env);
   const {peer, onFacts, log} = options;
-  const watch = new DiskWatch({...options.watch, tools, peer, onFacts});
   const places = drbdPlaces(options.env);
+  const {isFreshStart} = options;
+  const watch = new DiskWatch({...options.watch, tools, peer, places, isFreshStart, onFacts});
   const isSplit = (name: string): boolean => {
     const kind = readFinding(places, name)?.kind;
     return kind === 'split-brain' || kind === 'unrelated' || readJson(journalPath(places, name)) !== undefined;
@@ -55,7 +58,9 @@ export function openDiskService(options: DiskServiceOptions): DiskService {
   };
   return {
     follow(names) {
-      if (isClosed || tools.find('drbdsetup') === undefined) return;
+      if (isClosed) return;
+      // So that nothing waits for what will never be known.
+      if (tools.find('drbdsetup') === undefined) return onFacts([]);
       watch.follow(names);
       const fresh = tools.find('drbdadm') === undefined ? [] : names.filter((name) => !seen.has(name));
       for (const name of fresh) {

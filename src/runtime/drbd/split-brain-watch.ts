@@ -1,20 +1,25 @@
 // Runs inside dopd, on both nodes: notes when each resource was Primary, wrote and lost its peer; and when a resource has no
 // connection, exchanges views with the other node's watch over the heartbeat links, so that a split brain is logged and shown
-// on both with who has what. Reading costs one file every two seconds with 8.4; tools run only when something is not
-// connected. Promises: nothing is ever discarded or connected by itself, but for one wish of `systole drbd resolve` on
-// the node whose changes go; a tool that hangs delays only this watch; no DRBD, no work.
+// on both with who has what, and a copy that the other node went on without is Outdated, though nobody was here to be asked
+// for it. Reading costs one file every two seconds with 8.4; tools run only when something is not connected. Promises:
+// nothing is ever discarded or connected by itself, but for one wish of `systole drbd resolve` on the node whose changes go;
+// what was found of a split brain is over only when that is proven; a tool that hangs delays only this watch; no DRBD, no work.
 
-import {readFileSync, rmSync, statSync} from 'node:fs';
+import {existsSync, rmSync} from 'node:fs';
 import {type DiskHistory, type DiskSight, foldSight} from '../../drbd/disk-times.js';
+import type {Relation} from '../../drbd/generation.js';
 import {parseProcDrbd} from '../../drbd/proc-drbd.js';
-import {findingKey, judgeViews, logLine} from '../../drbd/split-brain.js';
-import type {ResourceState} from '../../drbd/state.js';
+import {findingKey, judgeViews, logLine, relationOf} from '../../drbd/split-brain.js';
+import {isConnected} from '../../drbd/state.js';
 import {connectMessage, readConnectMessage, readViewMessage, type View, viewMessage} from '../../drbd/view.js';
 import type {Message} from '../../model/message.js';
+import {dropJournal, readJournal} from './resolve-journal.js';
 import {type DrbdTools, reasonOf} from './tools.js';
+import {forgetUnproven} from './unproven.js';
 import {
   connectWishPath,
   type DrbdPlaces,
+  journalPath,
   type KeptFinding,
   keepFinding,
   readFinding,
@@ -23,6 +28,7 @@ import {
   viewHere,
   writeJson,
 } from './view-here.js';
+import {ageMs, readText, sightOf, writtenOf} from './watch-sights.js';
 
 const POLL_MS = 2000;
 const ASK_MS = 20_000;
@@ -35,6 +41,7 @@ const FRESH_MS = 120_000;
 const PATIENCE_MS = 30_000;
 const WISH_MS = 900_000;
 const CONNECT_MS = 20_000;
+const OUTDATE_MS = 10_000;
 /** A finding that did not change is written again at most this often: each time waits for the disk. */
 const KEEP_MS = 15_000;
 const WAITING_MAX = 16;
@@ -56,6 +63,8 @@ interface Known {
   theirs: {readonly view: View; readonly heardMs: number} | undefined;
   /** Our identifiers at the last look: what was heard before they changed may be older than the change there. */
   marks: string;
+  /** What this copy is to the other one, as long as neither can have changed it. */
+  relation: Relation;
   /** The other side of a split brain that was found, also by an earlier process. */
   split: View | undefined;
   foundKey: string;
@@ -195,6 +204,8 @@ export class SplitBrainWatch {
     if (sight.isConnected) {
       known.aloneSinceMs = undefined;
       known.theirs = undefined;
+      known.relation = 'unknown';
+      await this.#dropOldRun(resource);
       this.#found(resource, known, undefined);
       return;
     }
@@ -202,6 +213,19 @@ export class SplitBrainWatch {
     if (performance.now() - known.askedMs < ASK_MS) return;
     known.askedMs = performance.now();
     await this.#examine(resource, true);
+  }
+
+  /** A run of `systole drbd resolve` that DRBD brought to its end while nobody looked: the next split brain is another one. */
+  async #dropOldRun(resource: string): Promise<void> {
+    const {tools, node, places, log} = this.#options;
+    if (!existsSync(journalPath(places, resource))) return;
+    const looked = await viewHere(tools, node, resource, places);
+    if (!('view' in looked) || looked.view.isDiscarding) return;
+    const journal = readJournal(places, resource);
+    dropJournal(places, resource);
+    const backup = typeof journal === 'object' ? journal.directory : undefined;
+    const place = backup === undefined ? '' : `; its backup is in ${backup}`;
+    log('info', `${resource}: the run of systole drbd resolve that was begun here is over${place}`);
   }
 
   async #heard(resource: string, view: View | undefined, isAsked: boolean): Promise<void> {
@@ -229,18 +253,47 @@ export class SplitBrainWatch {
     if (heard.view) known.theirs = {view: heard.view, heardMs: performance.now()};
     const mustAsk = isAsking || (isNew && known.theirs === undefined && looked.view.connection !== 'Connected');
     if (mustAsk || heard.isAsked) send(viewMessage(undefined, looked.view, mustAsk));
+    const theirs = freshOf(known);
+    known.relation = theirs === undefined ? 'unknown' : relationOf(looked.view, theirs);
     // Somebody is at it: what is seen meanwhile is on its way.
-    if (!looked.view.isDiscarding) this.#found(resource, known, looked.view);
+    if (looked.view.isDiscarding) return;
+    this.#found(resource, known, looked.view);
+    if (theirs !== undefined) await this.#judgeCopy(resource, known.relation, looked.view, theirs);
+  }
+
+  /** The other node has, or lacks, nothing or something that is here: its identifiers prove it, and nobody needs to ask. */
+  async #judgeCopy(resource: string, relation: Relation, ours: View, theirs: View): Promise<void> {
+    const {tools, places, log} = this.#options;
+    if (relation === 'same' || relation === 'ours-newer') forgetUnproven(places, resource);
+    const isOld = relation === 'theirs-newer' && ours.role === 'Secondary' && ours.connection !== 'Connected';
+    if (!isOld || theirs.volumes.some(({disk}) => disk !== 'UpToDate')) return;
+    if (!ours.volumes.some(({disk}) => disk === 'UpToDate' || disk === 'Consistent')) return;
+    // Who does not want old copies to be marked has said so there.
+    if ((await tools.settings(resource)).fencing === 'dont-care') return;
+    const exit = await tools.adm(['outdate', resource], OUTDATE_MS);
+    const sight = await tools.read(resource);
+    if (sight.found !== 'up' || isConnected(sight.state)) return;
+    const isDone = sight.state.volumes.every(({disk}) => disk !== 'UpToDate' && disk !== 'Consistent');
+    const what = `${resource}: the other node went on without this copy while nobody here could be told: it is`;
+    if (isDone) log('WARN', `${what} marked Outdated now`);
+    else log('ERROR', `${what} old, and cannot be marked so: ${reasonOf(exit)}`);
+  }
+
+  /** This copy has writes that the other node's lacks, as of the last exchange. */
+  isNewerHere(resource: string): boolean {
+    const known = this.#known.get(resource);
+    return known !== undefined && freshOf(known) !== undefined && known.relation === 'ours-newer';
   }
 
   #found(resource: string, known: Known, ours: View | undefined): void {
-    const {theirs} = known;
-    const isFresh = theirs !== undefined && performance.now() - theirs.heardMs < FRESH_MS;
-    // A split brain is not over because the other node is silent: what it wrote then is still not here.
-    const isStill = !isFresh && ours !== undefined && judgeViews(ours, known.split).kind === 'split-brain';
-    if (isStill) return;
-    const finding =
-      ours === undefined ? ({kind: 'none'} as const) : judgeViews(ours, isFresh ? theirs.view : undefined);
+    const theirs = freshOf(known);
+    const finding = ours === undefined ? ({kind: 'none'} as const) : judgeViews(ours, theirs);
+    const wasSplit = known.split !== undefined;
+    // Not over because the other node is silent, nor because a tool failed: what was written there is still not here.
+    if (known.split !== undefined && ours !== undefined && finding.kind !== 'split-brain') {
+      const relation = relationOf(ours, theirs ?? known.split);
+      if (relation === 'split-brain' || relation === 'unknown') return;
+    }
     known.split = finding.kind === 'split-brain' ? finding.theirs : undefined;
     const {places, log} = this.#options;
     const key = findingKey(finding);
@@ -260,7 +313,6 @@ export class SplitBrainWatch {
       this.#keepFinding(resource, {...kept, theirs: theirView});
     }
     if (key === known.foundKey) return;
-    const wasSplit = known.foundKey.startsWith('split-brain');
     known.foundKey = key;
     if (finding.kind === 'none' && wasSplit) log('info', `${resource}: the split brain is over`);
     else if (finding.kind !== 'none') log(finding.kind === 'alone' ? 'WARN' : 'ERROR', logLine(finding));
@@ -322,6 +374,7 @@ export class SplitBrainWatch {
       askedMs: Number.NEGATIVE_INFINITY,
       marks: '',
       theirs: undefined,
+      relation: 'unknown',
       foundKey: '',
       foundMs: Date.now(),
       keptRoles: '',
@@ -333,39 +386,7 @@ export class SplitBrainWatch {
   }
 }
 
-function sightOf(state: ResourceState): DiskSight {
-  return {
-    isPrimary: state.role === 'Primary',
-    isConnected: state.peers.length > 0 && state.peers.every((peer) => peer.connection === 'Connected'),
-    writtenKib: undefined,
-  };
-}
-
-/** The counter `dw` of every minor. */
-function writtenOf(text: string): ReadonlyMap<number, number> {
-  const found = new Map<number, number>();
-  let minor: number | undefined;
-  for (const line of text.split('\n')) {
-    const begins = /^\s*(\d+): cs:/.exec(line)?.[1];
-    if (begins !== undefined) minor = Number(begins);
-    const written = /\bdw:(\d+)/.exec(line)?.[1];
-    if (minor !== undefined && written !== undefined) found.set(minor, Number(written));
-  }
-  return found;
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return undefined;
-  }
-}
-
-function ageMs(path: string): number | undefined {
-  try {
-    return Date.now() - statSync(path).mtimeMs;
-  } catch {
-    return undefined;
-  }
+/** What was heard of the other node not long ago. */
+function freshOf({theirs}: Known): View | undefined {
+  return theirs !== undefined && performance.now() - theirs.heardMs < FRESH_MS ? theirs.view : undefined;
 }

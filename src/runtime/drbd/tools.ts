@@ -77,10 +77,41 @@ export class DrbdTools {
     const states = parseEvents2(exit.stdout);
     const state = states?.find((each) => each.name === resource);
     if (state) return {found: 'up', state};
-    // Without the module there is nobody to ask, and no resource is up.
-    const isAbsent = refusalOf(exit) === 'not-up' || /generic netlink|not loaded|modprobe/i.test(exit.output);
-    if (states !== undefined || isAbsent) return {found: 'down'};
+    // By its words: its exit code, 10, has other reasons too.
+    const isUnknown = /\(127\)|\(158\)|No such resource|Unknown resource/i.test(exit.output);
+    if (states !== undefined || isUnknown || isModuleAbsent(exit)) return {found: 'down'};
     return {found: 'nothing', why: reasonOf(exit)};
+  }
+
+  /** Names of all that is up in the kernel; undefined: no answer. */
+  async up(): Promise<readonly string[] | undefined> {
+    const exit = await this.#run('drbdsetup', ['events2', '--now'], READ_MS);
+    return isModuleAbsent(exit) ? [] : parseEvents2(exit.stdout)?.map(({name}) => name);
+  }
+
+  /**
+   * By drbdadm; where drbd.conf keeps it from that, or means another device by now, by what the kernel has: 9 knows the
+   * resource by its name, 8.4 each of its devices. Where somebody keeps it open, or no end comes, nothing more is tried.
+   */
+  async secondary(state: ResourceState, timeoutMs: number): Promise<ToolExit> {
+    const {name, volumes} = state;
+    const isDone = async (exit: ToolExit): Promise<boolean> => {
+      if (exit.timedOut || refusalOf(exit) === 'held-open') return true;
+      if (exit.code !== 0) return false;
+      const sight = await this.read(name);
+      return sight.found === 'up' && sight.state.role === 'Secondary';
+    };
+    const exit = await this.adm(['secondary', name], timeoutMs);
+    if (await isDone(exit)) return exit;
+    const devices = volumes.flatMap(({minor}) => (minor === undefined ? [] : [`/dev/drbd${minor}`]));
+    // To 8.4 a number is a device, and this resource's may be another one.
+    for (const words of [/\D/.test(name) ? [name] : [], devices]) {
+      const exits: ToolExit[] = [];
+      for (const word of words) exits.push(await this.setup(['secondary', word], timeoutMs));
+      const last = exits.find(({code}) => code !== 0) ?? exits[0];
+      if (last !== undefined && (await isDone(last))) return last;
+    }
+    return exit;
   }
 
   /** The disk states that the metadata of a resource records while it is down. */
@@ -113,10 +144,17 @@ export class DrbdTools {
     return exit.code === 0 ? exit.stdout : undefined;
   }
 
-  /** Every resource that the configuration gives this node. */
+  /** Every resource that the configuration gives this node; none where it cannot be read. */
   async resources(): Promise<readonly string[]> {
+    const {names} = await this.configured();
+    return names ?? [];
+  }
+
+  /** The same, or why it cannot be read. */
+  async configured(): Promise<{readonly names: readonly string[] | undefined; readonly why: string}> {
     const exit = await this.adm(['sh-resources'], READ_MS);
-    return exit.code === 0 ? exit.stdout.split(/\s+/).filter((word) => word !== '') : [];
+    const names = exit.code === 0 ? exit.stdout.split(/\s+/).filter((word) => word !== '') : undefined;
+    return {names, why: names === undefined ? reasonOf(exit) : ''};
   }
 
   /** Without the run directory, or on a machine without flock(1), they do without. */
@@ -154,6 +192,12 @@ export class DrbdTools {
       timedOut,
     };
   }
+}
+
+/** Then no resource is up. The words alone would not do: a socket that cannot be had is told in the same. */
+function isModuleAbsent({output, missing}: ToolExit): boolean {
+  if (existsSync('/sys/module/drbd') || existsSync('/proc/drbd')) return false;
+  return !missing && /generic netlink|not loaded|modprobe|\/proc\/drbd/i.test(output);
 }
 
 export function refusalIn(exit: ToolExit): Refusal {

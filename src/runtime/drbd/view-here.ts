@@ -4,6 +4,7 @@
 import {existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
 import {parseGenerations} from '../../drbd/generation.js';
+import {isJournalVoid, journalOf} from '../../drbd/resolve-journal.js';
 import type {Finding} from '../../drbd/split-brain.js';
 import {makeView, type Times, timesOf, type View, viewOf} from '../../drbd/view.js';
 import {writeDurably} from './durable.js';
@@ -40,8 +41,17 @@ export async function viewHere(
   const exit = await tools.adm(['get-gi', resource], READ_MS);
   const generations = exit.code === 0 ? parseGenerations(exit.stdout) : [];
   const state = sight.found === 'up' ? sight.state : undefined;
-  const isDiscarding = existsSync(journalPath(places, resource));
-  return {view: makeView({node, resource, wallMs: Date.now(), state, generations, times, isDiscarding})};
+  const source = {node, resource, wallMs: Date.now(), state, generations, times};
+  const view = makeView({...source, isDiscarding: false});
+  return {view: {...view, isDiscarding: isDiscarding(places, view)}};
+}
+
+/** A journal that cannot be read may be a binding one. */
+function isDiscarding(places: DrbdPlaces, view: View): boolean {
+  const path = journalPath(places, view.resource);
+  if (!existsSync(path)) return false;
+  const journal = journalOf(readJson(path), view.resource);
+  return journal === undefined || !isJournalVoid(journal, view);
 }
 
 export function readTimes(places: DrbdPlaces, resource: string): Times {

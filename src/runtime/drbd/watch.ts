@@ -20,6 +20,7 @@ export interface WatchOptions {
   readonly onHelper: (resource: string, helper: string) => void;
   /** A resource, or its connection, is new or gone: what was read of its configuration is old. */
   readonly onConfigured: (resource: string) => void;
+  /** It connects, or is connected when the stream begins. */
   readonly onConnected: (resource: string) => void;
 }
 
@@ -96,10 +97,16 @@ export class DrbdWatch {
     const call = helperCall(line);
     if (call) this.#options.onHelper(call.resource, call.helper);
     const name = /\bname:(\S+)/.exec(line)?.[1];
-    if (!isLive) for (const each of resourcesOf(this.#picture)) this.#options.onConfigured(each.name);
+    if (!isLive) for (const each of resourcesOf(this.#picture)) this.#found(each);
     else if (name !== undefined && /\b(create|destroy) (resource|connection|device) /.test(line))
       this.#options.onConfigured(name);
     if (isLive && name !== undefined && /\bchange connection .*\bconnection:Connected\b/.test(line))
       this.#options.onConnected(name);
+  }
+
+  /** When the stream begins. What is connected may have been so for long, or have come back while no stream told it. */
+  #found({name, peers}: ResourceState): void {
+    this.#options.onConfigured(name);
+    if (peers.some((peer) => peer.connection === 'Connected')) this.#options.onConnected(name);
   }
 }

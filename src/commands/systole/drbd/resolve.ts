@@ -2,17 +2,20 @@
 // the synchronisation to its end. The steps are src/drbd/resolve-plan.ts; this is the talk with the administrator.
 
 import {execFileSync} from 'node:child_process';
-import {statSync} from 'node:fs';
+import {existsSync, statSync} from 'node:fs';
 import {createInterface} from 'node:readline/promises';
 import {Args, Flags} from '@oclif/core';
 import {type Report, renderReport} from '../../../drbd/describe.js';
-import type {BackupKind} from '../../../drbd/resolve-plan.js';
+import type {Journal} from '../../../drbd/resolve-journal.js';
 import {outOfSyncKib} from '../../../drbd/view.js';
 import {checkSpace} from '../../../runtime/drbd/backup.js';
 import {writeDurably} from '../../../runtime/drbd/durable.js';
+import {holdLock} from '../../../runtime/drbd/lock.js';
 import {reportOf} from '../../../runtime/drbd/report.js';
 import {ResolveError, runResolve} from '../../../runtime/drbd/resolve.js';
-import {dropJournal, type Journal, readJournal, writeJournal} from '../../../runtime/drbd/resolve-journal.js';
+import {lookAgain, resolveLockPath} from '../../../runtime/drbd/resolve-again.js';
+import {type BackupWords, chooseAgain, chooseBackup, directoryFor} from '../../../runtime/drbd/resolve-choice.js';
+import {dropJournal, readJournal, writeJournal} from '../../../runtime/drbd/resolve-journal.js';
 import {DrbdTools} from '../../../runtime/drbd/tools.js';
 import {keepFinding, readFinding} from '../../../runtime/drbd/view-here.js';
 import {nodeHere, resourcesHere} from '../../lib/drbd-here.js';
@@ -21,12 +24,19 @@ import {EXIT, Exit, paths} from '../../lib/program.js';
 import {SystoleCommand} from '../../lib/systole-command.js';
 
 const SAY_MS = 10_000;
+const NO_BACKUP = 'No backup is made: what is thrown away is lost.';
 const RUN_AGAIN = 'the same command goes on where it stopped';
+
+interface ResolveFlags extends BackupWords {
+  readonly 'discard-node': string;
+  readonly 'peer-gi'?: string | undefined;
+  readonly yes: boolean;
+}
 
 export default class DrbdResolve extends SystoleCommand {
   static override summary = 'End a split brain: throw the changes of this node away, after a backup.';
   static override description =
-    `Typed on the node whose changes go. Shows both sides and what is lost; marks the disk here Outdated, saves the changed blocks, connects with --discard-my-data and follows the synchronisation. Interrupted anywhere, ${RUN_AGAIN}. Exit status: 0 done, 1 wrong usage, 3 refused or failed, 4 the other node did not come in time.`;
+    `Typed on the node whose changes go. Shows both sides and what is lost; marks the disk here Outdated, saves the changed blocks, connects with --discard-my-data and follows the synchronisation. Interrupted anywhere, ${RUN_AGAIN}. Exit status: 0 done, 1 no such resource or nobody to ask, 2 wrong words, 3 refused or failed, 4 the other node did not come in time.`;
   static override examples = [
     '<%= config.bin %> drbd resolve data --discard-node data-1-2',
     '<%= config.bin %> drbd resolve data --discard-node data-1-2 --backup /mnt/usb',
@@ -50,34 +60,66 @@ export default class DrbdResolve extends SystoleCommand {
   async run(): Promise<void> {
     const {args, flags} = await this.parse(DrbdResolve);
     const [resource = ''] = await resourcesHere(this.#tools, args.resource);
+    const lock = await holdLock(this.#tools, resolveLockPath(paths(), resource), 2);
+    try {
+      if (!lock.isHeld) throw refused('another run works on it here', `see systole drbd status ${resource}`);
+      const journal = (await this.#goOn(resource, flags)) ?? (await this.#begin(resource, flags));
+      await this.#carryOut(journal, flags.wait * 1000);
+    } finally {
+      lock.release();
+    }
+  }
+
+  /** undefined: nothing was begun, or what was begun is over. */
+  async #goOn(resource: string, flags: ResolveFlags): Promise<Journal | undefined> {
     const begun = readJournal(paths(), resource);
+    if (begun === undefined) return undefined;
     if (begun === 'unreadable')
       throw refused(
         `the journal of an earlier run cannot be read`,
         `see ${paths().varLibDir}/drbd, and remove it there`,
       );
-    const journal = begun ?? (await this.#begin(resource, flags));
-    const discard = flags['discard-node'].toLowerCase();
-    if (begun) {
-      if (discard !== begun.node) throw refused(`an earlier run discards ${begun.node}, not ${discard}`, RUN_AGAIN);
-      this.log(
-        `${resource}: going on with what was begun ${new Date(begun.startedMs).toISOString()} (done: ${begun.done.join(', ') || 'nothing'})`,
+    const again = await lookAgain(begun, this.#tools, paths());
+    if (again.found === 'unknown')
+      throw refused(
+        `whether the earlier run still fits the data here is not known: ${again.why}`,
+        `drbdadm get-gi ${resource}`,
       );
+    const since = new Date(begun.startedMs).toISOString();
+    if (again.found === 'anew') {
+      const isKept = begun.done.includes('saved') && begun.directory !== undefined;
+      const kept = isKept ? `; its backup stays in ${begun.directory}` : '';
+      this.log(`${resource}: the run that was begun ${since} is not gone on with: ${again.why}${kept}`);
+      dropJournal(paths(), resource);
+      return undefined;
     }
-    await this.#carryOut(journal, flags.wait * 1000);
+    const discard = flags['discard-node'].toLowerCase();
+    if (discard !== begun.node) throw refused(`an earlier run discards ${begun.node}, not ${discard}`, RUN_AGAIN);
+    this.log(`${resource}: going on with what was begun ${since} (done: ${begun.done.join(', ')})`);
+    const journal = await this.#chosenAgain(begun, flags, again.canSave);
+    if (journal.backup === 'none') this.log(NO_BACKUP);
+    return journal;
   }
 
-  async #begin(
-    resource: string,
-    flags: {
-      readonly 'discard-node': string;
-      readonly backup?: string | undefined;
-      readonly 'backup-full': boolean;
-      readonly 'no-backup': boolean;
-      readonly 'peer-gi'?: string | undefined;
-      readonly yes: boolean;
-    },
-  ): Promise<Journal> {
+  async #chosenAgain(begun: Journal, flags: ResolveFlags, canSave: boolean): Promise<Journal> {
+    const choice = chooseAgain(begun, flags, backupParent());
+    if (choice === undefined) return begun;
+    const {done, directory} = begun;
+    if (!canSave) {
+      const why = done.includes('saved')
+        ? `the backup is made already, in ${directory}, and is not made again`
+        : 'the synchronisation has begun: what is saved cannot be chosen any more';
+      throw refused(why, 'without --backup, --backup-full and --no-backup the command goes on');
+    }
+    const journal = {...begun, backup: choice.backup, directory: directoryFor(choice, begun)};
+    await this.#spaceFor(journal, choice.parent);
+    writeJournal(paths(), journal);
+    if (directory !== undefined && directory !== journal.directory && existsSync(directory))
+      this.log(`What lies in ${directory} is an unfinished backup, and can be removed.`);
+    return journal;
+  }
+
+  async #begin(resource: string, flags: ResolveFlags): Promise<Journal> {
     const node = nodeHere();
     const report = await reportOf(resource, {tools: this.#tools, node, places: paths()});
     const {view: ours} = report;
@@ -93,13 +135,11 @@ export default class DrbdResolve extends SystoleCommand {
       kernelLog: kernelLog(),
     });
     if (refusal) throw refused(refusal.why, refusal.todo);
-    const backup: BackupKind = flags['no-backup'] ? 'none' : flags['backup-full'] ? 'full' : 'changed';
+    const choice = chooseBackup(flags, backupParent());
     const startedMs = Date.now();
-    const stamp = new Date(startedMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
-    const parent = flags.backup ?? `${paths().varLibDir}/drbd-backup`;
-    const directory = backup === 'none' ? undefined : `${parent}/${resource.replaceAll('/', '_')}-${stamp}Z`;
-    const journal: Journal = {resource, node, startedMs, backup, directory, ours, theirs, done: []};
-    await this.#spaceFor(journal, parent);
+    const directory = directoryFor(choice, {resource, startedMs});
+    const journal: Journal = {resource, node, startedMs, backup: choice.backup, directory, ours, theirs, done: []};
+    await this.#spaceFor(journal, choice.parent);
     this.#explain(report, journal);
     if (!flags.yes) await this.#ask(resource);
     writeJournal(paths(), journal);
@@ -135,7 +175,7 @@ export default class DrbdResolve extends SystoleCommand {
     this.log(`It becomes a copy of ${theirs?.node ?? 'the other node'}, which goes on serving meanwhile.`);
     this.log(
       backup === 'none'
-        ? 'No backup is made: what is thrown away is lost.'
+        ? NO_BACKUP
         : `First ${backup === 'full' ? 'the whole disk is' : 'the changed blocks are'} saved in ${directory}`,
     );
   }
@@ -151,6 +191,7 @@ export default class DrbdResolve extends SystoleCommand {
   }
 
   async #carryOut(journal: Journal, waitMs: number): Promise<void> {
+    outliveTerminal();
     const options = {
       tools: this.#tools,
       places: paths(),
@@ -198,6 +239,20 @@ export default class DrbdResolve extends SystoleCommand {
     process.stdout.write(`\r${text.padEnd(60)}`);
     this.#isOnLine = true;
   }
+}
+
+/** An ssh session that drops ends neither what can go on without it nor, by a write to nobody, the process. */
+function outliveTerminal(): void {
+  process.on('SIGHUP', () => undefined);
+  for (const stream of [process.stdout, process.stderr]) {
+    // oclif's listener throws.
+    stream.removeAllListeners('error');
+    stream.on('error', () => undefined);
+  }
+}
+
+function backupParent(): string {
+  return `${paths().varLibDir}/drbd-backup`;
 }
 
 function refused(why: string, todo: string): Exit {

@@ -11,7 +11,7 @@ export default class DrbdRestore extends SystoleCommand {
   static override summary =
     'Check a backup of thrown-away changes, and lay it over a copy of the device to look into it.';
   static override description =
-    'Without --onto: says what the backup holds and checks every sum. With it: writes the saved blocks into FILE, a copy of the synchronised device. Exit status: 0 fine, 1 wrong usage, 3 the backup is damaged or does not fit.';
+    'Without --onto: says what the backup holds and checks every sum. With it: writes the saved blocks into FILE, a copy of the synchronised device. Exit status: 0 fine, 2 wrong words, 3 the backup is damaged or does not fit.';
   static override examples = [
     '<%= config.bin %> drbd restore /var/lib/heartbeat/drbd-backup/data-20261121T174110Z',
     'dd if=/dev/drbd0 of=/backup/copy.img bs=1M conv=sparse    # on the Primary, the service stopped',
@@ -48,7 +48,7 @@ export default class DrbdRestore extends SystoleCommand {
       this.log(`It is the whole disk: mount -o ro,loop,noload ${directory}/${first.blocks} /mnt`);
     else
       this.log(
-        `To look into it: systole drbd restore ${directory} --onto COPY, where COPY is a copy of the device made after the synchronisation${manifest.isExact ? '' : ' (what only the other node changed was not saved, so the result is a mixture)'}`,
+        `To look into it: systole drbd restore ${directory} --onto COPY, where COPY is a copy of the device made after the synchronisation${manifest.isExact ? '' : ' (what only the other node changed was not saved, or not for certain as it was here, so the result may be a mixture)'}`,
       );
   }
 
