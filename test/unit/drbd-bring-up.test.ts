@@ -23,8 +23,11 @@ beforeEach(() => {
 });
 afterEach(() => drbd.remove());
 
+/** Notes about disks lie in the run directory. */
+const environment = () => ({...drbd.env, HA_RUNDIR: `${drbd.dir}/run`});
+
 const common = () => ({
-  env: drbd.env,
+  env: environment(),
   log: (record: LogRecord) => void said.push(record),
   peer: () => 'n2',
   question: () => ({names: [], node: 'n1', nodes: ['n1', 'n2'], hasStonith: false}),
@@ -35,7 +38,7 @@ const common = () => ({
 async function bringUp(
   state: Partial<DrbdVariables>,
   names: readonly string[] = ['data'],
-  env: Readonly<Record<string, string>> = drbd.env,
+  env: Readonly<Record<string, string>> = environment(),
 ) {
   drbd.set(state);
   const service = openDiskService({...common(), env, bringUp: {pollMs: 10, lookMs: 300}});

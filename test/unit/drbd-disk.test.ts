@@ -23,7 +23,8 @@ beforeEach(() => {
 });
 afterEach(() => drbd.remove());
 
-const agent = (...words: readonly string[]) => runProgram(`${root}/resource.d/drbddisk`, words, drbd.env);
+const agent = (...words: readonly string[]) =>
+  runProgram(`${root}/resource.d/drbddisk`, words, {...drbd.env, HA_RUNDIR: drbd.dir});
 
 function options(more: Partial<DiskOptions> = {}): DiskOptions & {readonly said: string[]} {
   const said: string[] = [];
@@ -50,7 +51,7 @@ describe('the agent', () => {
     drbd.put('node', '#!/bin/sh\necho "node $*" >>$SYSTOLE_DRBD/calls\nexit 1\n');
     chmodSync(`${drbd.dir}/node`, 0o755);
     mkdirSync(`${drbd.dir}/drbd`);
-    const env = {...drbd.env, PATH: `${drbd.dir}:${drbd.env['PATH']}`, HA_VARLIBDIR: drbd.dir};
+    const env = {...drbd.env, PATH: `${drbd.dir}:${drbd.env['PATH']}`, HA_VARLIBDIR: drbd.dir, HA_RUNDIR: drbd.dir};
     const isJudged = async (variables: Partial<DrbdVariables>): Promise<boolean> => {
       drbd.set(variables);
       drbd.put('calls', '');

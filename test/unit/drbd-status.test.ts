@@ -16,7 +16,8 @@ beforeEach(() => {
 });
 afterEach(() => drbd.remove());
 
-const agent = (...words: readonly string[]) => runProgram(`${root}/resource.d/drbddisk`, words, drbd.env);
+const agent = (...words: readonly string[]) =>
+  runProgram(`${root}/resource.d/drbddisk`, words, {...drbd.env, HA_RUNDIR: drbd.dir});
 async function status(...words: readonly string[]): Promise<readonly [number | null, string]> {
   const ended = await agent(...words, 'status');
   return [ended.status, ended.stdout];

@@ -4,10 +4,11 @@ import assert from 'node:assert/strict';
 import {test} from '@jest/globals';
 import {until} from '../../src/lab/wait.js';
 import {type Cluster, type Seen, Watch} from '../lab/cluster.js';
-import {Dice, FAULTS, WEIGHTS} from '../lab/faults.js';
+import {Dice, FAULTS, FENCED_WEIGHTS, WEIGHTS} from '../lab/faults.js';
 
-const PRIMARY = {minor: {role: 'Primary'}, isMounted: true, hasAddress: true} as unknown as Seen;
-const SECONDARY = {minor: {role: 'Secondary'}, isMounted: false, hasAddress: false} as unknown as Seen;
+const PRIMARY = {holds: ['drbd0 Primary', 'drbd0 mounted'], hasAddress: true} as unknown as Seen;
+const OTHER = {holds: ['drbd1 Primary', 'drbd1 mounted'], hasAddress: false} as unknown as Seen;
+const SECONDARY = {holds: [], hasAddress: false} as unknown as Seen;
 
 async function watched(shown: readonly (Seen | undefined)[], isExcused = false): Promise<Watch> {
   const cluster = {guests: [0, 1], see: async (at: number) => shown[at]} as unknown as Cluster;
@@ -20,10 +21,11 @@ async function watched(shown: readonly (Seen | undefined)[], isExcused = false):
 
 test('two Primaries and two mounts are remembered', async () => {
   const {violations} = await watched([PRIMARY, PRIMARY]);
-  assert.match(violations.join(), /two Primaries.*mounted on both/);
+  assert.match(violations.join(), /drbd0 Primary on both nodes.*drbd0 mounted on both nodes/);
 });
 
-test('one Primary, and a guest that is off, are in order', async () => {
+test('one Primary of each resource, and a guest that is off, are in order', async () => {
+  assert.deepEqual((await watched([PRIMARY, OTHER])).violations, []);
   assert.deepEqual((await watched([PRIMARY, SECONDARY])).violations, []);
   assert.deepEqual((await watched([PRIMARY, undefined])).violations, []);
 });
@@ -37,11 +39,13 @@ test('what is excused is counted all the same', async () => {
 test('a seed gives the same faults again, another one others, and every fault exists', () => {
   const faults = (seed: number): string => {
     const dice = new Dice(seed);
-    return Array.from({length: 40}, () => dice.pick(WEIGHTS)).join(' ');
+    return Array.from({length: 40}, () => dice.pick(FENCED_WEIGHTS)).join(' ');
   };
   assert.equal(faults(7), faults(7));
   assert.notEqual(faults(7), faults(8));
-  assert.deepEqual(Object.keys(WEIGHTS).sort(), Object.keys(FAULTS).sort());
+  assert.deepEqual(Object.keys(FENCED_WEIGHTS).sort(), Object.keys(FAULTS).sort());
+  // What can only be survived with STONITH.
+  for (const name of ['partition', 'long-pause']) assert.ok(!(name in WEIGHTS), name);
   const all = new Set(Array.from({length: 50}, (_, seed) => faults(seed)).flatMap((text) => text.split(' ')));
   assert.equal(all.size, Object.keys(FAULTS).length);
 });
