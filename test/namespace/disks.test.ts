@@ -67,7 +67,8 @@ test('an outdated survivor explains and waits; the good node takes the group bac
   assert.equal(n2.holds('a'), false);
   assert.deepEqual(drbd.n2.calls(), ['up data']);
   assert.equal(countIn(n2, 'is not started here: the disk of data is Outdated here'), 1);
-  drbd.n1.set({...GOOD, ...LOST});
+  // As the kernel of a node that went on alone has its peer booked.
+  drbd.n1.set({...GOOD, ...LOST, pdisk: 'Outdated'});
   n1.start();
   await until('n1 serves again', () => n1.holds('a') && drbd.n1.get('role') === 'Primary');
   assert.equal(n2.holds('a'), false);
