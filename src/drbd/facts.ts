@@ -115,7 +115,7 @@ function barOf(state: ResourceState): DiskBar | undefined {
     case 'unproven':
       return {
         code,
-        text: `the disk of ${state.name} is ${worst(state.volumes.map((each) => each.disk))} here, but the other node may have gone on writing, and was not met since`,
+        text: `the disk of ${state.name} is ${worst(state.volumes.map((each) => each.disk))} here: the other node may have gone on writing, and was not met since`,
       };
     case 'inconsistent':
       return {code, text: `the disk of ${state.name} is Inconsistent here: its synchronisation did not end`};

@@ -75,7 +75,7 @@ test('both lost their power, one comes back: it may lack what the other wrote la
   n1.missed('n2');
   pair.run(60_000);
   assert.equal(count(pair, 'n1 RSC drbddisk start'), 0);
-  assert.match(n1.group('A').reason ?? '', /Consistent here, but the other node may have gone on writing/);
+  assert.match(n1.group('A').reason ?? '', /Consistent here: the other node may have gone on writing/);
   returns(pair, 'n2');
   see(pair.node('n2'), SEEN.standby);
   see(n1, {});

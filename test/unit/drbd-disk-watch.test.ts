@@ -180,7 +180,7 @@ describe('a disk that lost its peer before heartbeat started', () => {
     open({places: {runDir: drbd.dir}, isFreshStart: true});
     const lost = await until('barred', ({bar}) => bar !== undefined);
     assert.equal(lost.bar?.code, 'unproven');
-    assert.match(lost.bar.text, /is UpToDate here, but the other node may have gone on writing/);
+    assert.match(lost.bar.text, /is UpToDate here: the other node may have gone on writing/);
     assert.ok(existsSync(note()));
     drbd.set({});
     const met = await until('met', ({connection}) => connection === 'Connected');
