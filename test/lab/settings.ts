@@ -56,8 +56,9 @@ const more = (outdater: string, settings: Settings): string => `resource more {
 }
 `;
 
+// c-min-rate 0: at times DRBD takes its own synchronisation for the service's work, and makes way for it at 250 KiB/s.
 const drbdOptions = (outdater: string, {fencing, net}: Settings): string => `protocol C;
-  disk { fencing ${fencing}; on-io-error detach; resync-rate 60M; }
+  disk { fencing ${fencing}; on-io-error detach; resync-rate 60M; c-min-rate 0; }
   net { ${net} }
   handlers { fence-peer "${outdater} -t ${(fencing === 'resource-only' ? 12 : 60) * SLOW}"; }`;
 
