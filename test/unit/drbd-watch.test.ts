@@ -118,6 +118,11 @@ async function until(isTrue: () => boolean): Promise<void> {
 
 const kindOf = (node: Node) => readFinding(node.places, 'data')?.kind;
 
+async function bothFindIt(): Promise<void> {
+  start();
+  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+}
+
 test('both wrote: one ERROR line on each node, and the finding is kept on both, until they are connected again', async () => {
   n1.is('Primary', 'StandAlone', gi('get-gi-here'));
   n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
@@ -148,8 +153,7 @@ test('both wrote: one ERROR line on each node, and the finding is kept on both, 
 test('the copy that stood back is not promoted when the other node is gone; stale knowledge keeps nothing down', async () => {
   n1.is('Primary', 'StandAlone', gi('get-gi-here'));
   n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
-  start();
-  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  await bothFindIt();
   await Promise.all([n1.watch.stop(), n2.watch.stop()]);
   const whyNot = (node: Node) => whyNotPromote('data', {tools: new DrbdTools(node.drbd.env), places: node.places});
   assert.match((await whyNot(n2)) ?? '', /not promoting data: split brain, and n1 was the one that served/);
@@ -173,8 +177,7 @@ test('the copy that stood back is not promoted when the other node is gone; stal
 test('who was Primary last is known on both nodes at once, for it decides which copy may serve', async () => {
   n1.is('Primary', 'StandAlone', gi('get-gi-here'));
   n2.is('Primary', 'StandAlone', gi('get-gi-there'));
-  start();
-  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  await bothFindIt();
   const sinceMs = performance.now();
   n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
   await until(
@@ -201,8 +204,7 @@ test('a peer that floods us does not stop our own looks', async () => {
 test('a split brain is not over because the other node is silent, nor because dopd was started again', async () => {
   n1.is('Primary', 'Connecting', gi('get-gi-here'));
   n2.is('Secondary', 'Connecting', gi('get-gi-there'));
-  start();
-  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  await bothFindIt();
   await Promise.all([n1.watch.stop(), n2.watch.stop()]);
   const again = new Node('n2', n2);
   const looks = () =>
@@ -227,8 +229,7 @@ test('a split brain is not over because the other node is silent, nor because do
 test('a split brain is not over because a tool failed, on either node', async () => {
   n1.is('Primary', 'Connecting', gi('get-gi-here'));
   n2.is('Secondary', 'Connecting', gi('get-gi-there'));
-  start();
-  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  await bothFindIt();
   await Promise.all([n1.watch.stop(), n2.watch.stop()]);
   // n2 boots alone, and its identifiers cannot be read at first.
   n2.drbd.put('on-get-gi', '[ -e once ] || { touch once; exit 10; }\n');
@@ -329,8 +330,7 @@ test('what was heard before the data here changed counts no more; while it is re
 test('known before DRBD meets: the replication link is still cut', async () => {
   n1.is('Primary', 'Connecting', gi('get-gi-here'));
   n2.is('Primary', 'Connecting', gi('get-gi-there'));
-  start();
-  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  await bothFindIt();
 });
 
 test('a link that was lost while one wrote is no split brain', async () => {
@@ -346,8 +346,7 @@ test('a link that was lost while one wrote is no split brain', async () => {
 test('a wish to connect: granted to a node that discards its own changes, to nobody else', async () => {
   n1.is('Primary', 'StandAlone', gi('get-gi-here'));
   n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
-  start();
-  await until(() => kindOf(n1) === 'split-brain' && kindOf(n2) === 'split-brain');
+  await bothFindIt();
   writeFileSync(connectWishPath(n2.places, 'data'), '');
   const looks = () =>
     readFileSync(`${n1.drbd.dir}/calls`, 'utf8')
