@@ -1,5 +1,7 @@
 // What the readers must know of the machine, handed in by the edge so that judging stays pure and testable.
 
+import type {Resource} from '../model/resource.js';
+
 export type AgentState = 'ok' | 'not-executable' | 'missing';
 
 /** Looks for resource agents the way the runtime will find them. */
@@ -16,6 +18,8 @@ export interface Facts {
   /** Permission bits of authkeys; undefined when unknown. */
   readonly authkeysMode: number | undefined;
   readonly agents: AgentFinder;
+  /** The link by which init starts what a resource stands for, when that is an init script or a systemd unit. */
+  bootLink(resource: Resource): string | undefined;
   userExists(name: string): boolean;
   groupExists(name: string): boolean;
   isExecutable(path: string): boolean;

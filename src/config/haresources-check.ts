@@ -65,7 +65,11 @@ function checkScripts(groups: readonly PlacedGroup[], {facts, report}: Context):
     }
     const state = states.get(script) ?? facts.agents.find(script);
     states.set(script, state);
-    if (state === 'ok') continue;
+    if (state === 'ok') {
+      const link = facts.bootLink(resourceOf(word.text));
+      if (link !== undefined) report('HB_HARESOURCES_BOOT', word, `init starts ${word.text} at boot (${link})`);
+      continue;
+    }
     if (state === 'not-executable') {
       report('HB_HARESOURCES_EXECUTABLE', word, `resource script ${script} is not executable`);
       continue;

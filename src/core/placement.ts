@@ -22,6 +22,9 @@ import {isClaimSeen, nextClaim, OWNING, theirsOf, wordOf} from './peer-groups.js
 import {inScope} from './scope.js';
 import type {GroupState, Peer, PeerGroup, Placement} from './state.js';
 
+/** What was found in part on both nodes is measured some times before one of them lets go of it. */
+const LEFTOVER_MS = 10_000;
+
 export function placeGroups(draft: Draft): void {
   for (const group of draft.state.groups) {
     if (group.goal === 'measure') continue;
@@ -71,15 +74,14 @@ function yields(draft: Draft, group: GroupState): boolean {
   const theirs = isHeard(peer) && !peer.hasLeft ? theirsOf(peer, group.definition.key) : undefined;
   if (peer === undefined || theirs === undefined || !'srb'.includes(theirs.state)) {
     group.isConflicting = false;
-    return false;
+    return theirs?.state === 'u' && isLeftover(draft, group, theirs);
   }
   if (onlyAsksDisk(group)) {
     const text = `Resource group ${group.definition.key} runs on ${peer.name}, which is heard again: its start here, which only asked for its disk, is given up`;
     say(draft, 'WARN', 'OWNER_IS_BACK', text, {group: group.definition.key});
     return true;
   }
-  const isOlder = group.claim > theirs.claim || (group.claim === theirs.claim && isPreferred(draft, group, theirs));
-  const isMine = isOlder && !group.isPartial;
+  const isMine = isOlder(draft, group, theirs) && !group.isPartial;
   if (!group.isConflicting) {
     group.isConflicting = true;
     const whose = isHome(draft, group) ? 'our' : 'foreign';
@@ -88,6 +90,26 @@ function yields(draft: Draft, group: GroupState): boolean {
     say(draft, 'CRIT', 'TWO_OWNERS', text, {group: group.definition.key, mine: group.claim, theirs: theirs.claim});
   }
   return !isMine;
+}
+
+/**
+ * Both nodes run something of it, as when init starts a server on each: neither could ever complete it. One lets go of its part
+ * after a while in which a status that hung may have answered.
+ */
+function isLeftover(draft: Draft, group: GroupState, theirs: PeerGroup): boolean {
+  const {peer} = draft.state;
+  if (!group.isPartial || group.goal !== 'idle' || draft.now.monoMs < group.sinceMs + LEFTOVER_MS) return false;
+  if (peer === undefined || !isClaimSeen(draft, group, peer) || isOlder(draft, group, theirs)) return false;
+  const {key, resources} = group.definition;
+  const here = resources.filter((_, index) => group.resources[index] !== 'stopped').map(({word}) => word);
+  const text = `Resource group ${key} is there in part on both nodes: stopping what this one has of it (${here.join(' ')}). Only heartbeat may start resources, not init`;
+  say(draft, 'ERROR', 'PART_ON_BOTH', text, {group: key});
+  return true;
+}
+
+/** Of two that have it: the last that took it, else the home node. */
+function isOlder(draft: Draft, group: GroupState, theirs: PeerGroup): boolean {
+  return group.claim > theirs.claim || (group.claim === theirs.claim && isPreferred(draft, group, theirs));
 }
 
 /** A living Systole peer, and what is known of it is new. */

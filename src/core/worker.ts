@@ -2,7 +2,14 @@
 // with a time-out. It knows nothing of the peer; placement decides goals, the worker reports how far it came.
 
 import {timeoutOf} from '../model/config.js';
-import {judge, provesStopped, type ResourceAction, type ResourceExit, type Verdict} from '../model/resource.js';
+import {
+  isUnfit,
+  judge,
+  provesStopped,
+  type ResourceAction,
+  type ResourceExit,
+  type Verdict,
+} from '../model/resource.js';
 import {unreachable} from '../model/unreachable.js';
 import {assert} from './assert.js';
 import {looksTaken} from './disks.js';
@@ -131,7 +138,8 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   const isForGoal = job.index === group.cursor && job.goal === group.goal;
   const verdict = judge(job.action, exit);
   if (job.goal === 'announce') return announced(draft, group, {isForGoal, verdict, exit});
-  if (verdict === 'running' || verdict === 'stopped' || verdict === 'unknown') group.resources[job.index] = verdict;
+  if (verdict === 'running' || verdict === 'stopped' || verdict === 'unknown')
+    group.resources[job.index] = isLeftHere(group, exit) ? 'unknown' : verdict;
   else if (job.action === 'start') group.resources[job.index] = verdict === 'done' ? 'running' : 'failed';
   else group.resources[job.index] = verdict === 'done' ? 'stopped' : 'failed';
   // An agent that is gone ran nothing: what was stopped still is, and need not be stopped by it.
@@ -142,6 +150,11 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   if (job.action === 'start') return startExited(draft, group, exit);
   if (job.action === 'stop') return isUntouched ? stopNext(group) : stopExited(draft, group, exit);
   statusExited(draft, group, exit);
+}
+
+/** Of what was found at a beginning: a server that hangs, a disk that cannot be written. No other node may start it beside. */
+function isLeftHere(group: GroupState, exit: ResourceExit): boolean {
+  return (group.goal === 'measure' || group.isPartial) && isUnfit(exit);
 }
 
 /** It runs as before, whatever came of the announcement; whether it still does is for the monitor to find out. */

@@ -88,6 +88,9 @@ export const diagnosticCatalogue = {
   HB_HARESOURCES_NO_GROUPS: warning('add a line: NODE RESOURCE...'),
   HB_HARESOURCES_SCRIPT: error('agents are looked up in resource.d, /etc/init.d and among the systemd units'),
   HB_HARESOURCES_EXECUTABLE: error('chmod 755'),
+  HB_HARESOURCES_BOOT: warning(
+    'only heartbeat may start it: `systemctl disable` (or `update-rc.d NAME disable`) it on both nodes',
+  ),
   HB_HARESOURCES_CONTINUATION: error('nothing may follow the backslash, not even a blank or a comment'),
   HB_HARESOURCES_DUPLICATE_KEY: error('the first resource names its group: it must be the only one of that name'),
   HB_HARESOURCES_KEY_MEMBER: error('the first resource names its group and must not appear in another one'),

@@ -60,8 +60,10 @@ const IS_UNSURE = /may be running|cannot [^\n]*running/i;
 // Heartbeat 3.0.6, ResourceManager, we_own_resource: `*[Nn][Oo][Tt]\ *[Rr]unning*`, else `*[Rr]unning*|*OK*`.
 const IS_STOPPED = /[Nn][Oo][Tt] [^\n]*[Rr]unning/;
 const IS_RUNNING = /[Rr]unning|OK/;
-/** There but unfit to serve: `not running (REASON)` with exit code 1 (resource.d/README.md), or an OCF wrapper's error. */
-const IS_THERE = /^not running \(|^ERROR\b/;
+/** `not running (REASON)` with exit code 1 (resource.d/README.md). */
+const IS_UNFIT = /^not running \(/;
+/** What a wrapper of another kind of agent says of an error: after a failed stop it proves nothing, at a beginning it is the rule. */
+const IS_ERROR = /^ERROR\b/;
 
 /**
  * R1 scripts answer `status` with words, not with an exit code; `not running` also contains `running`. Who says that he cannot
@@ -78,7 +80,14 @@ export function judge(action: ResourceAction, exit: ResourceExit): Verdict {
 
 /** After a stop that failed, or at the last: nothing of it is left, so another node may start it. */
 export function provesStopped(status: ResourceExit): boolean {
-  return judge('status', status) === 'stopped' && !(status.code === 1 && IS_THERE.test(status.output));
+  return (
+    judge('status', status) === 'stopped' && !isUnfit(status) && !(status.code === 1 && IS_ERROR.test(status.output))
+  );
+}
+
+/** It does not serve, and yet something of it is there. */
+export function isUnfit(status: ResourceExit): boolean {
+  return status.code === 1 && IS_UNFIT.test(status.output);
 }
 
 function judgeByCode(code: number): Verdict {

@@ -10,7 +10,7 @@ import {type LogRecord, log} from '../model/log.js';
 import {isResourceGroups} from './groups-in-force.js';
 
 const NAME = 'config.json';
-/** Another one when ClusterConfig changes: what a daemon of another version kept is not ours to guess at. */
+/** Another one when ClusterConfig changes (a test holds its shape against this): what another version kept is not ours to guess at. */
 const FORMAT = 1;
 const BYTES_MAX = 16 * 1024 * 1024;
 

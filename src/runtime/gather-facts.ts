@@ -8,6 +8,8 @@ import type {Facts} from '../config/facts.js';
 import type {Paths} from '../model/paths.js';
 import {groupId, userAccount} from './accounts.js';
 import {agentFinder, stateOf} from './agent-finder.js';
+import {unitDirsOf} from './agents.js';
+import {bootLinkOf} from './boot-links.js';
 
 const FACT_BYTES_MAX = 1 << 20;
 
@@ -18,8 +20,7 @@ const STONITH_DIR = '/usr/lib/stonith/plugins';
  * plugins.
  */
 export function gatherFacts(paths: Paths, env: Readonly<Record<string, string | undefined>>): Facts {
-  const units = env['HA_UNITDIRS'];
-  const unitDirs = units?.split(':').filter(Boolean);
+  const unitDirs = unitDirsOf(env);
   const stonithDir = env['HA_STONITHDIR'] ?? STONITH_DIR;
   const lines = once((file: string) =>
     (readSmall(file) ?? '').split('\n').map((line) => line.replace(/#.*/, '').trim()),
@@ -29,6 +30,7 @@ export function gatherFacts(paths: Paths, env: Readonly<Record<string, string | 
     interfaces: interfaces(),
     authkeysMode: modeOf(`${paths.haDir}/authkeys`),
     agents: agentFinder(paths.agentDirs, unitDirs),
+    bootLink: (resource) => bootLinkOf(resource, {agentDirs: paths.agentDirs, unitDirs, etcDir: '/etc'}),
     userExists: (name) => userAccount(name) !== undefined,
     groupExists: (name) => groupId(name) !== undefined,
     isExecutable: (path) => stateOf(path) === 'ok',

@@ -21,6 +21,7 @@ export function machine(changes: Partial<Facts> = {}): Facts {
       find: (script) => (script === 'barred' ? 'not-executable' : AGENTS.includes(script) ? 'ok' : 'missing'),
       names: () => AGENTS,
     },
+    bootLink: () => undefined,
     userExists: (name) => ['root', 'hacluster'].includes(name),
     groupExists: (name) => ['root', 'haclient'].includes(name),
     isExecutable: (path) => path === '/bin/true',

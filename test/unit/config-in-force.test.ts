@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -108,3 +109,33 @@ test('the mark is the same after the file, and another one for another dead time
   assert.notEqual(messagingMark({...config, ha: {...ha, deadtimeMs: ha.deadtimeMs + 1}}), messagingMark(config));
   assert.equal(messagingMark({...config, keyring: {signWith: 2, keys: []}}), messagingMark(config));
 });
+
+test('a configuration of another shape is of another format', () => {
+  const {ha, systole, groups, keyring} = config;
+  const optional = Object.fromEntries(OPTIONAL.map((key) => [key, null]));
+  const keys = [
+    {...optional, ...ha},
+    systole,
+    groups[0] ?? {},
+    groups[0]?.resources[0] ?? {},
+    keyring,
+    keyring.keys[0] ?? {},
+  ];
+  const shape = keys.map((part) => Object.keys(part).sort().join(' '));
+  const {format} = JSON.parse(readFileSync(path(), 'utf8')) as {readonly format: number};
+  // Raise FORMAT in config-in-force.ts, and both numbers here, when this changes.
+  assert.deepEqual({format, shape}, {format: 1, shape: SHAPE_1});
+});
+
+/** Of HaConfig; not in the file when nothing is given. */
+const OPTIONAL = ['debugfile', 'logfacility', 'logfile', 'rtprio', 'stonith', 'watchdog'];
+const SHAPE_1 = [
+  'apiauth autoFailback compressionThresholdBytes deadpingMs deadtimeMs debug debugfile env generationMethod hopfudge initdeadMs ' +
+    'keepaliveMs logBadpack logfacility logfile maxRexmitDelayMs media msgfmt node nodes parameters realtime respawn rtprio stonith ' +
+    'syslogmsgfmt traditionalCompression udpPort warntimeMs watchdog',
+  'defaults failureExpiryMaxMs failureExpiryMs killDelayMs monitorIntervalMs perAgent stopFailure stopRetries stopRetryDelayMs',
+  'home key resources source',
+  'args script word',
+  'keys signWith',
+  'index key method',
+];

@@ -1,11 +1,12 @@
 // Goal: what the edge reads of a real directory reaches the check: names, modes, agents, units; nothing can block it.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {afterEach, beforeEach, test} from '@jest/globals';
 import {resolvePaths} from '../../src/model/paths.js';
+import {bootLinkOf} from '../../src/runtime/boot-links.js';
 import {formatFindings, type LoadedConfig, loadConfig} from '../../src/runtime/load-config.js';
 
 let directory: string;
@@ -50,6 +51,43 @@ test('agents: not executable, missing with the nearest name, a systemd unit thro
   writeFileSync(at('units/web.service'), '[Service]\n');
   writeFileSync(at('resource.d/systemd'), '#!/bin/sh\n', {mode: 0o755});
   assert.ok(!load().diagnostics.some(({line, file}) => line === 3 && file.endsWith('haresources')));
+});
+
+test('a unit that systemd starts at boot is named with its link', () => {
+  writeFileSync(at('haresources'), 'left agent::x web systemd::web systemd::web.timer\n');
+  writeFileSync(at('units/web.service'), '[Service]\n');
+  writeFileSync(at('resource.d/systemd'), '#!/bin/sh\n', {mode: 0o755});
+  const found = () => load().diagnostics.filter(({code}) => code === 'HB_HARESOURCES_BOOT');
+  assert.deepEqual(found(), []);
+  mkdirSync(at('units/multi-user.target.wants'));
+  symlinkSync('../web.service', at('units/multi-user.target.wants/web.service'));
+  assert.deepEqual(
+    found().map(({severity, line, column, text}) => [severity, line, column, text]),
+    [15, 19].map((column) => {
+      const word = column === 15 ? 'web' : 'systemd::web';
+      const link = at('units/multi-user.target.wants/web.service');
+      return ['warning', 1, column, `init starts ${word} at boot (${link})`];
+    }),
+  );
+  // An agent of the administrator with that name is not what init starts.
+  writeFileSync(at('haresources'), 'left agent::x web\n');
+  writeFileSync(at('resource.d/web'), '#!/bin/sh\n', {mode: 0o755});
+  assert.deepEqual(found(), []);
+});
+
+test('an init script that sysvinit starts at boot', () => {
+  mkdirSync(at('init.d'));
+  mkdirSync(at('rc3.d'));
+  writeFileSync(at('init.d/web'), '#!/bin/sh\n', {mode: 0o755});
+  const dirs = {agentDirs: [at('resource.d'), at('init.d')], unitDirs: [at('units')], etcDir: directory};
+  const link = (script: string) => bootLinkOf({script, args: []}, dirs);
+  writeFileSync(at('rc3.d/K01web'), '');
+  writeFileSync(at('rc3.d/S02web-cache'), '');
+  assert.equal(link('web'), undefined);
+  writeFileSync(at('rc3.d/S03web'), '');
+  assert.equal(link('web'), at('rc3.d/S03web'));
+  writeFileSync(at('rc3.d/S03agent'), '');
+  assert.equal(link('agent'), undefined);
 });
 
 test('the mode of authkeys is looked at', () => {

@@ -79,3 +79,38 @@ test('the same where the status says that it is stopped: the stop counts', () =>
   n1.request({command: 'shutdown'});
   pair.until(() => pair.runners('A').includes('n2'), 20_000);
 });
+
+for (const [name, expected, words] of [
+  ['there but unfit: no other node starts it', 'n2', HUNG],
+  [
+    'without a program or its data (OCF): it is the other node that starts it',
+    'n1',
+    {output: 'ERROR: not running (5)\n', code: 1},
+  ],
+] as const)
+  test(`found at a beginning ${name}`, () => {
+    const pair = new Pair({haresources: 'n1 A Server'});
+    pair.node('n2').says.set('Server', words);
+    pair.boot('n1', 'n2');
+    pair.until(() => pair.runners('A').length > 0, 10_000);
+    assert.deepEqual(pair.runners('A'), [expected]);
+    pair.run(2000);
+    assert.deepEqual(pair.runners('A'), [expected]);
+  });
+
+for (const [name, first, second] of [
+  ['by init', {output: 'running', code: 0}, {output: 'running', code: 0}],
+  ['by a service manager that restarts it for ever', HUNG, HUNG],
+] as const)
+  test(`what was started on both nodes ${name} is stopped on one, and the group runs on the other`, () => {
+    const pair = new Pair({haresources: 'n1 A Server'});
+    pair.node('n1').says.set('Server', first);
+    pair.node('n2').says.set('Server', second);
+    pair.boot('n1', 'n2');
+    pair.until(() => pair.trace.some((line) => line.includes('n2 RSC Server stop')), 15_000);
+    pair.node('n2').says.delete('Server');
+    pair.node('n1').says.delete('Server');
+    pair.until(() => pair.node('n1').running.size === 2, 15_000);
+    assert.deepEqual(pair.runners('A'), ['n1']);
+    assert.equal(pair.trace.filter((line) => line.includes('is there in part on both nodes')).length, 1);
+  });
