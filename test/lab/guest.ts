@@ -3,7 +3,7 @@
 // the time given; a power cut is a SIGKILL; nothing is left when powerCut() has settled.
 
 import {spawn} from 'node:child_process';
-import {existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {appendFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
 import {connect, type Socket} from 'node:net';
 import {createInterface} from 'node:readline';
 import {host} from '../../src/lab/host.js';
@@ -95,11 +95,19 @@ export class Guest {
     });
     const isReady = async () =>
       this.#mustBeOn() && (await this.exec('test -e /run/lab/ready', 5000).catch(() => undefined))?.code === 0;
-    await until(isReady, {
-      timeoutMs: BOOT_MS,
-      everyMs: 300,
-      what: () => `${this.name} does not boot: ${tail(`${this.directory}/console.log`)}`,
+    const what = () => `${this.name} does not boot: ${tail(`${this.directory}/console.log`)}`;
+    await until(isReady, {timeoutMs: BOOT_MS, everyMs: 300, what}).catch(async (error: unknown) => {
+      await this.#noteProcessor();
+      throw error;
     });
+  }
+
+  /** Where a guest stands that does not boot: a processor that waits in the firmware, in the kernel, or for a program. */
+  async #noteProcessor(): Promise<void> {
+    for (let looks = 0; looks < 3; looks += 1) {
+      const found = await this.qmp('human-monitor-command', {'command-line': 'info registers'}).catch(String);
+      appendFileSync(`${this.directory}/processor.log`, `${new Date().toISOString()}\n${found}\n`);
+    }
   }
 
   #mustBeOn(): true {

@@ -89,7 +89,7 @@ export class Stage {
   }
 }
 
-const LOGS = ['ha-log', 'mysqld.log', 'dmesg', 'console.log'];
+const LOGS = ['ha-log', 'mysqld.log', 'dmesg', 'console.log', 'processor.log'];
 
 async function keepLogs(guests: readonly Guest[], failed: string | undefined): Promise<void> {
   // A failure's logs must outlive the pair that is made after it.

@@ -6,6 +6,8 @@ export PATH
 value() { sed "s/.*lab\.$1=\([^ ]*\).*/\1/" /proc/cmdline; }
 number=$(value number) cache=$(value cache) kernel=$(uname -r)
 exec >/dev/console 2>&1
+# A guest that does not boot shall say how far it came.
+echo 'lab: the root is mounted'
 hostname "data-1-$number"
 echo "data-1-$number" >/etc/hostname
 mkdir -p "/lib/modules/$kernel"
@@ -34,3 +36,4 @@ cp -a /etc/ha.d /run/ha.d.debian
 mount -t tmpfs tmpfs /etc/ha.d
 dmesg -n 4
 : >/run/lab/ready
+echo 'lab: ready'

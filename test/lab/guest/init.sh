@@ -7,6 +7,7 @@ export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
+echo 'lab: the kernel runs'
 # In this order: there is nothing here that resolves dependencies. What is built in has no file.
 for module in $(cat /modules/order); do
   [ ! -e "/modules/$module.ko" ] || insmod "/modules/$module.ko"
