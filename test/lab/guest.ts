@@ -3,7 +3,16 @@
 // the time given; a power cut is a SIGKILL; nothing is left when powerCut() has settled.
 
 import {spawn} from 'node:child_process';
-import {appendFileSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync} from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import {connect, type Socket} from 'node:net';
 import {createInterface} from 'node:readline';
 import {host} from '../../src/lab/host.js';
