@@ -28,6 +28,20 @@ export async function mendLower(guest: Guest): Promise<void> {
   await guest.run(mend, 60_000);
 }
 
+/** A new disk in the place of the old one, empty; DRBD's resource is down. */
+export async function exchangeLower(guest: Guest): Promise<void> {
+  await guest.run(
+    `dd if=/dev/zero of=/dev/lab-drbd bs=1M oflag=direct 2>/dev/null; ${load('linear /dev/lab-drbd 0')}`,
+    120_000,
+  );
+}
+
+/** As a bad controller would: below DRBD, which does not learn of it. In the middle of the device, away from what changes all the time. */
+export async function scribble(guest: Guest): Promise<void> {
+  const place = 'bs=4k count=16 seek=$(($(blockdev --getsz /dev/lab-drbd) / 16)) oflag=direct conv=notrunc';
+  await guest.run(`dd if=/dev/urandom of=/dev/lab-drbd ${place}`, 60_000);
+}
+
 /** The file system first, then the database, until it says so; gives its words. */
 export async function fill(guest: Guest): Promise<string> {
   await guest.run(sql('CREATE TABLE filler (b VARCHAR(3000))'), 60_000);
