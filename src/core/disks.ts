@@ -24,10 +24,22 @@ type Refusal = Extract<ControlReply, {ok: false}>;
 export function disksChanged(draft: Draft, disks: readonly DiskFacts[]): void {
   const {state} = draft;
   const barred = state.groups.filter((group) => barOf(state, group) !== undefined);
+  const ofDisks = barred.filter((group) => isDisksFailure(state, group));
   state.disks = disks;
   // The edge says so where DRBD's programs are missing: there is nothing to wait for.
   if (disks.length === 0) state.disksDueMs = 0;
-  for (const group of barred) if (barOf(state, group) === undefined) unbar(draft, group);
+  for (const group of barred) {
+    if (barOf(state, group) !== undefined) continue;
+    if (ofDisks.includes(group)) unbar(draft, group);
+    else group.barSaid = undefined;
+  }
+}
+
+/** What failed here was its disk; not so when only a failure of another agent makes the disk count as a bar. */
+function isDisksFailure(state: ManagerState, group: GroupState): boolean {
+  if (disksOf(state, group).some(({bar}) => bar !== undefined && !barsAfterFailure(bar))) return true;
+  const failed = group.failedAt === undefined ? undefined : group.definition.resources[group.failedAt];
+  return failed === undefined || diskOf(failed) !== undefined;
 }
 
 /** An old failure was the disk's: it does not stand in the way of a start now. */

@@ -1,9 +1,11 @@
 // What failures and measurements of a group mean: give up and offer it, recover locally, or stay blocked. Every rule
 // has a bound; the numbers are documented in docs/operating.md.
 
+import {BARRED_FAILS} from './beacon.js';
 import {type Draft, isAlive, say} from './draft.js';
 import {scheduleMonitor, setGoal} from './goals.js';
-import type {GroupState} from './state.js';
+import {theirsOf} from './peer-groups.js';
+import type {GroupState, Peer} from './state.js';
 
 /** Local recoveries of a group in this time before it is handed over. */
 const RECOVERIES_MAX = 3;
@@ -18,13 +20,14 @@ const MEASURE_AGAIN_MS = 2_000;
 const BLOCKED_RETRY_MS = 30_000;
 
 /** A start failed: release the whole group, remember the failure, let the peer have it. */
-export function giveUp(draft: Draft, group: GroupState, why: string): void {
+export function giveUp(draft: Draft, group: GroupState, index: number, why: string): void {
   const {failureExpiryMs, failureExpiryMaxMs} = draft.state.config.systole;
   group.isFailed = true;
+  group.failedAt = index;
   group.failCount += 1;
   group.lastError = why;
   // The only node left tries on: an address that a hung peer still answers for is free the moment that peer is gone.
-  const maxMs = isAlive(draft.state.peer) ? failureExpiryMaxMs : Math.min(failureExpiryMaxMs, LONE_RETRY_MS);
+  const maxMs = isLone(draft.state.peer, group) ? Math.min(failureExpiryMaxMs, LONE_RETRY_MS) : failureExpiryMaxMs;
   const waitMs = Math.min(failureExpiryMs * 2 ** Math.min(group.failCount - 1, 20), maxMs);
   group.retryAtMs = draft.now.monoMs + waitMs;
   const {key} = group.definition;
@@ -33,6 +36,11 @@ export function giveUp(draft: Draft, group: GroupState, why: string): void {
     failCount: group.failCount,
   });
   setGoal(draft, group, 'stop');
+}
+
+/** Also where the other node lives and its disk bars the group. */
+function isLone(peer: Peer | undefined, group: GroupState): boolean {
+  return !isAlive(peer) || theirsOf(peer, group.definition.key)?.fails === BARRED_FAILS;
 }
 
 /** All stop attempts failed and it may still run: nobody else may start it. */
@@ -118,7 +126,7 @@ function recover(draft: Draft, group: GroupState, found: {readonly index: number
   const data = {group: group.definition.key, recoveries: group.recoveries.length};
   if (group.recoveries.length > RECOVERIES_MAX) {
     say(draft, 'CRIT', 'RESOURCE_FLAPS', `${word} ${found.why}, ${RECOVERIES_MAX} restarts did not last`, data);
-    return giveUp(draft, group, word);
+    return giveUp(draft, group, found.index, word);
   }
   say(draft, 'ERROR', 'RESOURCE_DIED', `${word} ${found.why}: restarting it here`, data);
   setGoal(draft, group, 'run');

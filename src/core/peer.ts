@@ -322,7 +322,10 @@ export function peerLeft(draft: Draft, peer: Peer): void {
   draft.state.needsFailback = true;
   forgetWaiting(draft);
   cancelStandby(draft, `${peer.name} was stopped`);
-  for (const group of draft.state.groups) group.granted = undefined;
+  for (const group of draft.state.groups) {
+    group.granted = undefined;
+    if (group.isFailed) group.retryAtMs = draft.now.monoMs;
+  }
   say(draft, 'info', 'PEER_LEFT', `Received shutdown notice from '${peer.name}'.`, {node: peer.name});
   takeover(draft, peer);
 }

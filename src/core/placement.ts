@@ -34,13 +34,24 @@ export function placeGroups(draft: Draft): void {
 }
 
 function placeOwned(draft: Draft, group: GroupState): void {
-  if (group.goal === 'stop') return;
+  if (group.goal === 'stop') return mayRunAgain(draft, group) ? setGoal(draft, group, 'run') : undefined;
   if (group.isRemoved || group.nextDefinition?.resources.length === 0) return setGoal(draft, group, 'stop');
   if (yields(draft, group)) return setGoal(draft, group, 'stop');
   if (draft.state.phase !== 'stable') return;
   if (isGivenAway(draft, group)) return setGoal(draft, group, 'stop');
   // A group found running in part is completed by its owner.
-  if (group.state === 'running' && group.goal === 'idle' && isIncomplete(draft, group)) setGoal(draft, group, 'run');
+  if (group.state !== 'running' || group.goal !== 'idle' || !isIncomplete(draft, group)) return;
+  // From here on it is its owner, and not one that happens to have a part of it.
+  if (group.isPartial) group.claim = nextClaim(draft, theirsOf(draft.state.peer, group.definition.key));
+  setGoal(draft, group, 'run');
+}
+
+/** It cannot be stopped here, and nobody else can run it: it is better started again than stopped for ever. */
+function mayRunAgain(draft: Draft, group: GroupState): boolean {
+  if (group.state !== 'blocked' || group.job !== undefined || draft.state.phase !== 'stable') return false;
+  if (group.isRemoved || group.nextDefinition !== undefined || followsClassicRules(draft)) return false;
+  if (isGivenAway(draft, group) || barOf(draft.state, group) !== undefined || awaitsDisks(draft, group)) return false;
+  return isRetryDue(draft, group) && mayComplete(draft, group);
 }
 
 /** A single status without an answer is the monitor's business (outcomes.ts): it asks again before it acts. */
@@ -58,6 +69,7 @@ function mayComplete(draft: Draft, group: GroupState): boolean {
   if (peer.kind === 'classic') return classicPlacement(draft, group).act === 'start';
   if (!isHeard(peer)) return false;
   const theirs = theirsOf(peer, group.definition.key);
+  if ((theirs?.state ?? 'n') === 'n' && strangerOf(draft, group, peer) !== undefined) return false;
   // It has seen that we may own it, so it does not start it any more.
   return isClaimSeen(draft, group, peer) && !`${OWNING}ig`.includes(theirs?.state ?? 'n');
 }
@@ -84,12 +96,25 @@ function yields(draft: Draft, group: GroupState): boolean {
   const isMine = isOlder(draft, group, theirs) && !group.isPartial;
   if (!group.isConflicting) {
     group.isConflicting = true;
+    group.conflictSinceMs = draft.now.monoMs;
     const whose = isHome(draft, group) ? 'our' : 'foreign';
     const decision = isMine ? `${peer.name} must yield` : 'this node yields';
     const text = `Both machines own ${whose} resources! Group ${group.definition.key}: ${decision} (claim ${group.claim} here, ${theirs.claim} there)`;
     say(draft, 'CRIT', 'TWO_OWNERS', text, {group: group.definition.key, mine: group.claim, theirs: theirs.claim});
   }
-  return !isMine;
+  return !isMine || isUnheard(draft, group, peer);
+}
+
+/** It does not hear this node (a cut in one direction), so it never yields. */
+function isUnheard(draft: Draft, group: GroupState, peer: Peer): boolean {
+  if (isClaimSeen(draft, group, peer) || theirsOf(peer, group.definition.key)?.state === 'b') {
+    group.conflictSinceMs = draft.now.monoMs;
+    return false;
+  }
+  if (draft.now.monoMs < group.conflictSinceMs + 2 * draft.state.config.ha.deadtimeMs) return false;
+  const text = `${peer.name} runs resource group ${group.definition.key} too and does not hear this node: this node yields`;
+  say(draft, 'CRIT', 'YIELDING', text, {group: group.definition.key});
+  return true;
 }
 
 /**
@@ -97,9 +122,11 @@ function yields(draft: Draft, group: GroupState): boolean {
  * after a while in which a status that hung may have answered.
  */
 function isLeftover(draft: Draft, group: GroupState, theirs: PeerGroup): boolean {
-  const {peer} = draft.state;
+  const {peer, phase} = draft.state;
   if (!group.isPartial || group.goal !== 'idle' || draft.now.monoMs < group.sinceMs + LEFTOVER_MS) return false;
-  if (peer === undefined || !isClaimSeen(draft, group, peer) || isOlder(draft, group, theirs)) return false;
+  // Who has not measured everything yet may have nothing of it.
+  if (phase !== 'stable' || peer?.phase !== 's') return false;
+  if (!isClaimSeen(draft, group, peer) || isOlder(draft, group, theirs)) return false;
   const {key, resources} = group.definition;
   const here = resources.filter((_, index) => group.resources[index] !== 'stopped').map(({word}) => word);
   const text = `Resource group ${key} is there in part on both nodes: stopping what this one has of it (${here.join(' ')}). Only heartbeat may start resources, not init`;
@@ -163,7 +190,7 @@ function unbarredPlacement(draft: Draft, group: GroupState): Placement {
   if (group.isRemoved) return waits(group, 'it is no longer in haresources');
   if (state.phase !== 'stable') return waits(group, phaseReason(state.phase));
   if (awaitsDisks(draft, group)) return waits(group, 'DRBD has not said yet how its disks are');
-  if (state.standby?.role === 'giver' && inScope(draft, group, state.standby)) {
+  if (state.standby?.role === 'giver' && inScope(draft, group, state.standby) && !isRefused(draft, group)) {
     return waits(group, 'it is being given to the other node');
   }
   if (peer === undefined) return retryOrWait(draft, group);
@@ -177,6 +204,14 @@ function unbarredPlacement(draft: Draft, group: GroupState): Placement {
   if (peer.kind === 'classic') return classicPlacement(draft, group);
   if (peer.kind === 'unknown' || peer.version === 0) return waits(group, `waiting to hear what ${peer.name} owns`);
   return besideSystole(draft, group, peer);
+}
+
+/** The taker of a move tried it in vain: it is not held back until the others are taken. */
+function isRefused({state}: Draft, group: GroupState): boolean {
+  const {standby, peer} = state;
+  return (
+    standby?.step === 'acquiring' && peer?.kind === 'systole' && theirsOf(peer, group.definition.key)?.state === 'f'
+  );
 }
 
 function besideSystole(draft: Draft, group: GroupState, peer: Peer): Placement {
@@ -196,11 +231,16 @@ function besideSystole(draft: Draft, group: GroupState, peer: Peer): Placement {
 /** The peer does not have the group, so it is always our turn, unless the peer runs it by its old name. */
 function loneTurn(draft: Draft, group: GroupState, peer: Peer): 'mine' | string {
   if (group.isFailed && !isRetryDue(draft, group)) return failedReason(group);
+  const stranger = strangerOf(draft, group, peer);
+  return stranger === undefined ? 'mine' : `haresources differ: ${peer.name} runs ${stranger}, which is not known here`;
+}
+
+/** What the peer runs, or starts before us, and is not known here: perhaps the same under another first word. */
+function strangerOf(draft: Draft, group: GroupState, peer: Peer): string | undefined {
   const words = new Set(draft.state.groups.map((each) => wordOf(each.definition.key)));
-  const stranger = Object.entries(peer.groups).find(([word, {state}]) => OWNING.includes(state) && !words.has(word));
-  return stranger === undefined
-    ? 'mine'
-    : `haresources differ: ${peer.name} runs ${stranger[0]}, which is not known here`;
+  const goesFirst = (theirs: PeerGroup): boolean =>
+    OWNING.includes(theirs.state) || (theirs.state === 'i' && !isPreferred(draft, group, theirs));
+  return Object.entries(peer.groups).find(([word, theirs]) => !words.has(word) && goesFirst(theirs))?.[0];
 }
 
 /** Whose turn it is to start an unowned group when both nodes live: who has not failed, then the home node. */

@@ -2,7 +2,7 @@
 // messages do not matter; rounds are bounded, and the deadlines of wakeAt bring it back.
 
 import {updateBeacon} from './beacon.js';
-import {classicDeadlines, isMeasuring, settleClassic} from './classic.js';
+import {classicDeadlines, settleClassic} from './classic.js';
 import {type Draft, followsClassicRules, isAlive, isGranted, isNice, ownsGroup} from './draft.js';
 import {setGoal} from './goals.js';
 import {settleLeaving} from './leave.js';
@@ -18,7 +18,7 @@ import {settleSharing} from './sharing.js';
 import {settleStandby} from './standby.js';
 import {becomeStable} from './start.js';
 import type {ManagerState} from './state.js';
-import {advanceAll, askDisksFirst} from './worker.js';
+import {advanceAll, askDisksFirst, isPredecessorLeft} from './worker.js';
 
 const ROUNDS_MAX = 12;
 const LEASE_MIN_MS = 5_000;
@@ -65,7 +65,9 @@ function signature(draft: Draft): string {
 
 function settlePhase(draft: Draft): void {
   const {state} = draft;
-  if (state.phase !== 'joining' || !state.isCommUp || isMeasuring(draft)) return;
+  if (state.phase !== 'joining' || !state.isCommUp) return;
+  // One that waits for another's end to be measured may wait for ever.
+  if (state.groups.some((group) => group.goal === 'measure' && !isPredecessorLeft(draft, group))) return;
   const {peer} = state;
   if (!isAlive(peer) || peer.hasLeft) {
     // A node never heard is dead, not merely silent, once communication is up.

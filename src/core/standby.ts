@@ -248,7 +248,7 @@ function settleAcquiring(draft: Draft, standby: Standby): void {
   if (peer?.kind !== 'systole') return;
   const isSettled = (key: string): boolean => {
     const state = theirsOf(peer, key)?.state ?? 'n';
-    if ('rfn'.includes(state)) return true;
+    if ('rfnb'.includes(state)) return true;
     // Not taken although it lives: the grant ran out.
     const group = draft.state.groups.find((each) => each.definition.key === key);
     return !OWNING.includes(state) && (group === undefined || !isGranted(group));

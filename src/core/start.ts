@@ -4,7 +4,7 @@
 import type {MessagingToManager} from '../model/channel.js';
 import type {ClusterConfig} from '../model/config.js';
 import {diskOf} from '../model/disk.js';
-import type {ResourceGroup} from '../model/resource.js';
+import type {GroupsInForce, ResourceGroup} from '../model/resource.js';
 import type {Now} from '../model/time.js';
 import {noteHold} from './classic.js';
 import {firstFactsDueMs} from './disks.js';
@@ -18,7 +18,7 @@ import type {GroupState, ManagerState} from './state.js';
 /** Of a group that was found running: 0 is what a peer has seen that has seen nothing. */
 const FIRST_CLAIM = 1;
 
-export function initialState(config: ClusterConfig, now: Now): ManagerState {
+export function initialState(config: ClusterConfig, now: Now, claims: GroupsInForce['claims']): ManagerState {
   const partner = partnerOf(config);
   return {
     config,
@@ -32,7 +32,7 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     phase: 'waiting',
     nodes: [],
     peer: partner === undefined ? undefined : newPeer(partner),
-    groups: groupsHere(config).map(groupOf),
+    groups: groupsHere(config).map((group) => ({...groupOf(group), claim: claims[group.key] ?? FIRST_CLAIM})),
     disks: [],
     disksDueMs: firstFactsDueMs(groupsHere(config), now),
     classic: {
@@ -52,7 +52,7 @@ export function initialState(config: ClusterConfig, now: Now): ManagerState {
     steppedMs: now.monoMs,
     leaseAtMs: 0,
     beacon: {text: '', version: 0},
-    newestClaim: FIRST_CLAIM,
+    newestClaim: Math.max(FIRST_CLAIM, ...Object.values(claims)),
     remembered: '',
     reported: '',
     reportedAtMs: 0,
@@ -79,6 +79,7 @@ export function groupOf(definition: ResourceGroup): GroupState {
     intends: false,
     granted: undefined,
     isFailed: false,
+    failedAt: undefined,
     failCount: 0,
     retryAtMs: undefined,
     lastError: undefined,
@@ -90,6 +91,7 @@ export function groupOf(definition: ResourceGroup): GroupState {
     owesIpResponse: false,
     isAskedFor: false,
     isConflicting: false,
+    conflictSinceMs: 0,
     isPartial: false,
     isShared: false,
     barSaid: undefined,

@@ -60,6 +60,8 @@ export interface GroupState {
   granted: Grant | undefined;
   /** A start failed here; not tried again before retryAtMs unless circumstances change. */
   isFailed: boolean;
+  /** Which resource of it failed then. */
+  failedAt: number | undefined;
   failCount: number;
   retryAtMs: number | undefined;
   lastError: string | undefined;
@@ -78,6 +80,8 @@ export interface GroupState {
   isAskedFor: boolean;
   /** A conflict with the peer was reported; so that it is logged once. */
   isConflicting: boolean;
+  /** Since when the peer has not acknowledged, while both run it, that this node does. */
+  conflictSinceMs: number;
   /** Found running in part, or some status gave no answer: it may be the peer's. Completed only when that is excluded. */
   isPartial: boolean;
   /** It ran on the peer as well, or may have. */

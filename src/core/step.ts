@@ -7,6 +7,7 @@ import type {Hold} from '../model/cluster.js';
 import type {ClusterConfig} from '../model/config.js';
 import type {ClusterStatus} from '../model/control.js';
 import type {ManagerEffect, ManagerEvent} from '../model/manager.js';
+import type {GroupsInForce} from '../model/resource.js';
 import type {Now, Step} from '../model/time.js';
 import {unreachable} from '../model/unreachable.js';
 import {assert} from './assert.js';
@@ -25,9 +26,13 @@ import {scriptExited} from './worker.js';
 
 export type {ManagerState} from './state.js';
 
-/** The state before any event; its effects measure what runs here. */
-export function startManager(config: ClusterConfig, now: Now): Step<ManagerState, ManagerEffect> {
-  return finish({state: initialState(config, now), now, effects: []});
+/** The state before any event; its effects measure what runs here. `claims`: what a predecessor had made of them. */
+export function startManager(
+  config: ClusterConfig,
+  now: Now,
+  claims: GroupsInForce['claims'] = {},
+): Step<ManagerState, ManagerEffect> {
+  return finish({state: initialState(config, now, claims), now, effects: []});
 }
 
 /** What one event, at one instant, does to the state and to the world. */

@@ -3,8 +3,8 @@
 
 import {timeoutOf} from '../model/config.js';
 import {
-  isUnfit,
   judge,
+  judgeFound,
   provesStopped,
   type ResourceAction,
   type ResourceExit,
@@ -64,7 +64,7 @@ function advance(draft: Draft, group: GroupState): void {
 }
 
 /** A group under a new name: what it shares with the one that goes is measured when that one is gone. */
-function isPredecessorLeft(draft: Draft, group: GroupState): boolean {
+export function isPredecessorLeft(draft: Draft, group: GroupState): boolean {
   const words = group.definition.resources.map((each) => each.word);
   const shares = (other: GroupState) => other.definition.resources.some((each) => words.includes(each.word));
   return draft.state.groups.some((other) => other.isRemoved && ownsGroup(other) && other !== group && shares(other));
@@ -139,7 +139,7 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   const verdict = judge(job.action, exit);
   if (job.goal === 'announce') return announced(draft, group, {isForGoal, verdict, exit});
   if (verdict === 'running' || verdict === 'stopped' || verdict === 'unknown')
-    group.resources[job.index] = isLeftHere(group, exit) ? 'unknown' : verdict;
+    group.resources[job.index] = isFinding(group) ? judgeFound(exit, verdict) : verdict;
   else if (job.action === 'start') group.resources[job.index] = verdict === 'done' ? 'running' : 'failed';
   else group.resources[job.index] = verdict === 'done' ? 'stopped' : 'failed';
   // An agent that is gone ran nothing: what was stopped still is, and need not be stopped by it.
@@ -152,9 +152,9 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   statusExited(draft, group, exit);
 }
 
-/** Of what was found at a beginning: a server that hangs, a disk that cannot be written. No other node may start it beside. */
-function isLeftHere(group: GroupState, exit: ResourceExit): boolean {
-  return (group.goal === 'measure' || group.isPartial) && isUnfit(exit);
+/** Not yet taken for its own: what of it is here? */
+function isFinding(group: GroupState): boolean {
+  return group.goal === 'measure' || group.isPartial;
 }
 
 /** It runs as before, whatever came of the announcement; whether it still does is for the monitor to find out. */
@@ -176,7 +176,7 @@ function announced(
 }
 
 function startExited(draft: Draft, group: GroupState, exit: ResourceExit): void {
-  if (judge('start', exit) === 'failed') return giveUp(draft, group, describe(group, exit));
+  if (judge('start', exit) === 'failed') return giveUp(draft, group, group.cursor, describe(group, exit));
   startNext(group);
 }
 

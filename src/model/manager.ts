@@ -8,7 +8,7 @@ import type {ControlReply, ControlRequest} from './control.js';
 import type {DiskFacts} from './disk.js';
 import type {LogRecord} from './log.js';
 import type {Message} from './message.js';
-import type {ResourceCall, ResourceExit, ResourceGroup} from './resource.js';
+import type {GroupsInForce, ResourceCall, ResourceExit} from './resource.js';
 
 export type ManagerEvent =
   /** wakeAt(state) was reached, or passed. */
@@ -37,7 +37,7 @@ export type ManagerEffect =
   /** SIGTERM to its process group, SIGKILL after killDelayMs; its script-exited still comes. */
   | {readonly type: 'cancel-script'; readonly id: number}
   /** What may run here from now on, for a successor of this manager. */
-  | {readonly type: 'remember-groups'; readonly groups: readonly ResourceGroup[]}
+  | ({readonly type: 'remember-groups'} & GroupsInForce)
   | {readonly type: 'fence'; readonly id: number; readonly node: NodeName}
   | {readonly type: 'reply'; readonly id: number; readonly reply: ControlReply}
   | {readonly type: 'log'; readonly record: LogRecord}

@@ -22,6 +22,13 @@ export interface ResourceGroup {
   readonly source: {readonly line: number};
 }
 
+/** What a manager has under way, for its successor on the same machine. */
+export interface GroupsInForce {
+  readonly groups: readonly ResourceGroup[];
+  /** Of the groups that it owns, by key: the newer decision to start one is the higher (docs/adr/0002). From 1. */
+  readonly claims: Readonly<Record<string, number>>;
+}
+
 export interface ResourceTimeouts {
   readonly startMs: number;
   readonly stopMs: number;
@@ -78,6 +85,19 @@ export function judge(action: ResourceAction, exit: ResourceExit): Verdict {
   return IS_RUNNING.test(exit.output) ? 'running' : 'stopped';
 }
 
+/** LSB: dead though its pid file is there. OCF: not installed, not configured; so on a standby without the disk that it lives on. */
+const SILENT_ABSENT = [1, 5, 6];
+
+/**
+ * What is found when a daemon begins, and stays with the peer if it is there in part. Something unfit to serve is there. Who says
+ * nothing and fails has nothing here; a monitor and a failed stop ask for more.
+ */
+export function judgeFound<Found extends Verdict>(status: ResourceExit, verdict: Found): Found | 'stopped' | 'unknown' {
+  if (verdict === 'stopped') return isUnfit(status) ? 'unknown' : 'stopped';
+  const isSilent = status.output.trim() === '' && !status.timedOut && !status.missing;
+  return isSilent && SILENT_ABSENT.includes(status.code ?? -1) ? 'stopped' : verdict;
+}
+
 /** After a stop that failed, or at the last: nothing of it is left, so another node may start it. */
 export function provesStopped(status: ResourceExit): boolean {
   return (
@@ -86,7 +106,7 @@ export function provesStopped(status: ResourceExit): boolean {
 }
 
 /** It does not serve, and yet something of it is there. */
-export function isUnfit(status: ResourceExit): boolean {
+function isUnfit(status: ResourceExit): boolean {
   return status.code === 1 && IS_UNFIT.test(status.output);
 }
 

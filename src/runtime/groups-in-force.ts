@@ -4,27 +4,27 @@
 
 import {readFileSync, renameSync, rmSync, statSync, writeFileSync} from 'node:fs';
 import {type LogRecord, log} from '../model/log.js';
-import type {ResourceGroup} from '../model/resource.js';
+import type {GroupsInForce, ResourceGroup} from '../model/resource.js';
 
 const NAME = 'groups.json';
 const BYTES_MAX = 4 * 1024 * 1024;
 
-export function readGroupsInForce(runDir: string): ResourceGroup[] | undefined {
+export function readGroupsInForce(runDir: string): GroupsInForce | undefined {
   try {
     const path = `${runDir}/${NAME}`;
     if (statSync(path).size > BYTES_MAX) return undefined;
     const found: unknown = JSON.parse(readFileSync(path, 'utf8'));
-    return isResourceGroups(found) ? found : undefined;
+    return isInForce(found) ? found : undefined;
   } catch {
     return undefined;
   }
 }
 
 /** What went wrong; undefined: it is written. */
-export function writeGroupsInForce(runDir: string, groups: readonly ResourceGroup[]): string | undefined {
+export function writeGroupsInForce(runDir: string, {groups, claims}: GroupsInForce): string | undefined {
   const path = `${runDir}/${NAME}`;
   try {
-    writeFileSync(`${path}.new`, JSON.stringify(groups), {mode: 0o600});
+    writeFileSync(`${path}.new`, JSON.stringify({groups, claims}), {mode: 0o600});
     renameSync(`${path}.new`, path);
     return undefined;
   } catch (error) {
@@ -33,12 +33,8 @@ export function writeGroupsInForce(runDir: string, groups: readonly ResourceGrou
 }
 
 /** The same for the manager, which goes on without it. */
-export function rememberGroups(
-  runDir: string,
-  groups: readonly ResourceGroup[],
-  say: (record: LogRecord) => void,
-): void {
-  const problem = writeGroupsInForce(runDir, groups);
+export function rememberGroups(runDir: string, inForce: GroupsInForce, say: (record: LogRecord) => void): void {
+  const problem = writeGroupsInForce(runDir, inForce);
   if (problem !== undefined) say(log('ERROR', 'GROUPS_NOT_REMEMBERED', `Cannot write ${NAME}: ${problem}`));
 }
 
@@ -49,6 +45,11 @@ export function forgetGroupsInForce(runDir: string): void {
   } catch {
     // The next start measures groups that do not run, and forgets them.
   }
+}
+
+function isInForce(value: unknown): value is GroupsInForce {
+  if (!isRecord(value) || !isResourceGroups(value['groups']) || !isRecord(value['claims'])) return false;
+  return Object.values(value['claims']).every((claim) => Number.isSafeInteger(claim) && Number(claim) > 0);
 }
 
 export function isResourceGroups(value: unknown): value is ResourceGroup[] {

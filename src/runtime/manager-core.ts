@@ -4,10 +4,11 @@ import type {Hold} from '../model/cluster.js';
 import type {ClusterConfig} from '../model/config.js';
 import type {ClusterStatus} from '../model/control.js';
 import type {ManagerEffect, ManagerEvent} from '../model/manager.js';
+import type {GroupsInForce} from '../model/resource.js';
 import type {Now, Step} from '../model/time.js';
 
 export interface SteppingCore<State> {
-  start(config: ClusterConfig, now: Now): Step<State, ManagerEffect>;
+  start(config: ClusterConfig, now: Now, claims: GroupsInForce['claims']): Step<State, ManagerEffect>;
   step(state: State, event: ManagerEvent, now: Now): Step<State, ManagerEffect>;
   /** monoMs; Infinity: never. */
   wakeAt(state: State): number;

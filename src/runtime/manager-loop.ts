@@ -4,6 +4,7 @@
 
 import type {ClusterConfig} from '../model/config.js';
 import type {ManagerEffect, ManagerEvent} from '../model/manager.js';
+import type {GroupsInForce} from '../model/resource.js';
 import type {Now, Step} from '../model/time.js';
 import {readNow} from './clock.js';
 import {type Recorded, Recorder} from './crash.js';
@@ -35,10 +36,10 @@ export class ManagerLoop<State> {
   }
 
   /** Before it, events wait. */
-  start(core: SteppingCore<State>, config: ClusterConfig): void {
+  start(core: SteppingCore<State>, config: ClusterConfig, claims: GroupsInForce['claims'] = {}): void {
     this.guarded(() => {
       this.core = core;
-      const step = core.start(config, this.readNow());
+      const step = core.start(config, this.readNow(), claims);
       this.recorder = new Recorder(step.state);
       this.isStepping = true;
       this.finish(core, step);

@@ -168,8 +168,8 @@ export class Manager {
 
   /** With what may run here; then the files have their say. */
   private startCore(core: ManagerCore<unknown>): void {
-    const groups = readGroupsInForce(this.options.paths.runDir) ?? this.config.groups;
-    this.loop.start(core, {...this.config, groups});
+    const {groups = this.config.groups, claims = {}} = readGroupsInForce(this.options.paths.runDir) ?? {};
+    this.loop.start(core, {...this.config, groups}, claims);
     if (!isDeepStrictEqual(groups, this.config.groups)) this.dispatch({type: 'config-changed', config: this.config});
   }
 
@@ -228,9 +228,9 @@ export class Manager {
       dispatch: (event) => this.dispatch(event),
       tellMessaging: (message) => this.tellMessaging(message),
       scripts: this.scripts,
-      rememberGroups: (groups) => {
-        rememberGroups(this.options.paths.runDir, groups, this.say);
-        this.disks.follow(groups);
+      rememberGroups: (inForce) => {
+        rememberGroups(this.options.paths.runDir, inForce, this.say);
+        this.disks.follow(inForce.groups);
       },
       fencer: () => this.late.fencer(),
       reply: (id, reply) => this.control?.reply(id, reply),

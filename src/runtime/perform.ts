@@ -6,7 +6,7 @@ import type {ControlReply} from '../model/control.js';
 import type {LogRecord} from '../model/log.js';
 import type {ManagerEffect, ManagerEvent} from '../model/manager.js';
 import type {Message} from '../model/message.js';
-import type {ResourceGroup} from '../model/resource.js';
+import type {GroupsInForce} from '../model/resource.js';
 import {unreachable} from '../model/unreachable.js';
 import type {Fencer} from './fencing.js';
 import type {ScriptRunner} from './scripts.js';
@@ -16,7 +16,7 @@ export interface ManagerPorts {
   readonly dispatch: (event: ManagerEvent) => void;
   readonly tellMessaging: (message: ManagerToMessaging) => void;
   readonly scripts: ScriptRunner;
-  readonly rememberGroups: (groups: readonly ResourceGroup[]) => void;
+  readonly rememberGroups: (inForce: GroupsInForce) => void;
   readonly fencer: () => Promise<Fencer>;
   readonly reply: (id: number, reply: ControlReply) => void;
   readonly log: (record: LogRecord) => void;
@@ -37,7 +37,7 @@ export function perform(effect: ManagerEffect, ports: ManagerPorts): void {
     case 'cancel-script':
       return ports.scripts.cancel(effect.id);
     case 'remember-groups':
-      return ports.rememberGroups(effect.groups);
+      return ports.rememberGroups(effect);
     case 'fence':
       return fence(effect, ports);
     case 'reply':

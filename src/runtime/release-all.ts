@@ -99,7 +99,7 @@ function planOf(paths: Paths, env: Readonly<Record<string, string | undefined>>)
   const kept = readConfigInForce(paths.runDir);
   const config = kept.ok ? kept.config : loadConfig(paths, env).config;
   const plan = config === undefined ? barePlan(paths) : planWith(config);
-  const inForce = readGroupsInForce(paths.runDir);
+  const inForce = readGroupsInForce(paths.runDir)?.groups;
   if (plan === undefined || inForce === undefined) return plan;
   // As it was when its group was started; haresources may have been edited since.
   const others = plan.groups.filter(({key}) => !inForce.some((each) => each.key === key));

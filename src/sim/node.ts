@@ -8,7 +8,7 @@ import type {ClusterConfig} from '../model/config.js';
 import type {ManagerEffect, ManagerEvent} from '../model/manager.js';
 import type {Message} from '../model/message.js';
 import type {MessagingEffect, MessagingEvent, MessagingStart} from '../model/messaging.js';
-import type {ResourceCall} from '../model/resource.js';
+import type {GroupsInForce, ResourceCall} from '../model/resource.js';
 import type {Now} from '../model/time.js';
 import {LINKS, type LinkName, type World} from './world.js';
 
@@ -34,7 +34,7 @@ export class Node {
   /** On the disk. */
   #generation = 1000;
   /** In the run directory: gone with the power. */
-  #groupsInForce: ClusterConfig['groups'] | undefined;
+  #inForce: GroupsInForce | undefined;
   #life = 0;
   #managerLife = 0;
   #stalledUntilMs = 0;
@@ -64,7 +64,7 @@ export class Node {
   powerCut(): void {
     this.world.note(`==== ${this.name}: power cut`);
     this.killDaemon();
-    this.#groupsInForce = undefined;
+    this.#inForce = undefined;
     for (const each of [...(this.world.running.get(this.name) ?? [])]) this.world.ended(this.name, each);
   }
 
@@ -188,8 +188,8 @@ export class Node {
 
   #startManager(): void {
     this.#managerLife += 1;
-    const groups = this.#groupsInForce ?? this.config.groups;
-    const step = startManager({...this.config, groups}, this.#now());
+    const {groups = this.config.groups, claims} = this.#inForce ?? {};
+    const step = startManager({...this.config, groups}, this.#now(), claims);
     this.manager = step.state;
     this.#performManager(step.effects);
     this.#armManager();
@@ -288,12 +288,12 @@ export class Node {
       this.world.note(`${this.name} ${effect.record.level} ${effect.record.text}`);
     }
     if (effect.type === 'tell-messaging') this.#toMessaging(effect.message);
-    if (effect.type === 'remember-groups') this.#groupsInForce = effect.groups;
+    if (effect.type === 'remember-groups') this.#inForce = effect;
     if (effect.type === 'run-script') this.#script(effect.id, effect.call);
     if (effect.type === 'fence') this.#fence(effect.id, effect.node);
     if (effect.type === 'exit') {
       this.killDaemon();
-      this.#groupsInForce = undefined;
+      this.#inForce = undefined;
       this.isStopped = true;
       this.world.note(`==== ${this.name}: stopped`);
     }

@@ -9,7 +9,7 @@ import type {ControlReply, ControlRequest} from '../../src/model/control.js';
 import type {DiskFacts} from '../../src/model/disk.js';
 import type {ManagerEffect, ManagerEvent} from '../../src/model/manager.js';
 import {fieldOf, type Message} from '../../src/model/message.js';
-import type {ResourceCall, ResourceExit} from '../../src/model/resource.js';
+import type {GroupsInForce, ResourceCall, ResourceExit} from '../../src/model/resource.js';
 import {clusterConfig} from './cluster-config.js';
 
 export interface Script {
@@ -142,7 +142,7 @@ export class Member {
   /** What the edge says of DRBD as soon as the manager begins; undefined: nothing yet. By default that nothing will be known. */
   disksAtStart: readonly DiskFacts[] | undefined = [];
   /** What the run directory remembers. */
-  #inForce: ClusterConfig['groups'] | undefined;
+  #inForce: GroupsInForce | undefined;
 
   constructor(
     readonly pair: Pair,
@@ -179,7 +179,8 @@ export class Member {
     this.#isUp = false;
     this.exited = undefined;
     this.beacon = {};
-    const started = startManager({...this.config, groups: this.#inForce ?? this.config.groups}, this.#now());
+    const {groups = this.config.groups, claims} = this.#inForce ?? {};
+    const started = startManager({...this.config, groups}, this.#now(), claims);
     this.#begin(started);
     if (this.#inForce !== undefined) this.give({type: 'config-changed', config: this.config});
     this.#ready();
@@ -190,7 +191,8 @@ export class Member {
   adopt(statuses: Readonly<Record<string, 'active' | 'dead'>>, lastStatus: Readonly<Record<string, Message>>): void {
     this.kill();
     this.#isUp = true;
-    const started = startManager({...this.config, groups: this.#inForce ?? this.config.groups}, this.#now());
+    const {groups = this.config.groups, claims} = this.#inForce ?? {};
+    const started = startManager({...this.config, groups}, this.#now(), claims);
     this.#begin(started);
     this.#ready(statuses, lastStatus);
     this.#tick(this.#life);
@@ -327,7 +329,7 @@ export class Member {
   #performOne(effect: ManagerEffect): void {
     const life = this.#life;
     if (effect.type === 'log') this.pair.note(`${this.name} ${effect.record.level} ${effect.record.text}`);
-    if (effect.type === 'remember-groups') this.#inForce = effect.groups;
+    if (effect.type === 'remember-groups') this.#inForce = effect;
     if (effect.type === 'reply') this.replies.set(effect.id, effect.reply);
     if (effect.type === 'run-script') this.#script(effect.id, effect.call);
     if (effect.type === 'exit') {

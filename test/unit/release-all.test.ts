@@ -82,7 +82,7 @@ test('a group that was taken out of haresources while it ran is stopped too', ()
     resources: names.map(resource),
     source: {line: 1},
   });
-  assert.equal(writeGroupsInForce(join(dir, 'run'), [group('a', 'c'), group('b')]), undefined);
+  assert.equal(writeGroupsInForce(join(dir, 'run'), {groups: [group('a', 'c'), group('b')], claims: {}}), undefined);
   assert.equal(run().status, 0);
   assert.deepEqual(
     ['a', 'b', 'c'].filter((name) => existsSync(held(name))),
@@ -91,10 +91,14 @@ test('a group that was taken out of haresources while it ran is stopped too', ()
 });
 
 test('a damaged list of groups in force is no list', () => {
-  for (const text of ['', '{', '{}', '[1]', '[{"key":"a","home":"n1","source":{},"resources":[{"word":"a"}]}]']) {
+  const read = (text: string) => {
     writeFileSync(join(dir, 'run/groups.json'), text);
-    assert.equal(readGroupsInForce(join(dir, 'run')), undefined);
-  }
+    return readGroupsInForce(join(dir, 'run'));
+  };
+  const lame = '{"key":"a","home":"n1","source":{},"resources":[{"word":"a"}]}';
+  const rest = ['[]', '{"groups":[]}', `{"groups":[${lame}],"claims":{}}`, '{"groups":[],"claims":{"a":0}}'];
+  for (const text of ['', '{', '{}', '[1]', ...rest]) assert.equal(read(text), undefined, text);
+  assert.deepEqual(read('{"groups":[],"claims":{"a":7}}'), {groups: [], claims: {a: 7}});
 });
 
 test('the configuration that was in force is used, not what its files say by now, and goes with its keys', () => {
