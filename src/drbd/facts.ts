@@ -4,7 +4,7 @@
 
 import type {DiskBar, DiskFacts, DiskProgress} from '../model/disk.js';
 import {judgePromotion} from './judge.js';
-import {DISK_STATES, type PeerState, type PeerVolumeState, type ResourceState} from './state.js';
+import {DISK_STATES, linkOf, type PeerState, type PeerVolumeState, type ResourceState} from './state.js';
 
 /** How much was left to synchronise at some moment. */
 export interface SyncSample {
@@ -37,7 +37,7 @@ export function factsOf(
           ? 'DUnknown'
           : 'Unknown'
         : worst(volumes.map((each) => each.disk)),
-    connection: peer?.connection ?? (state.peers.length === 0 ? 'StandAlone' : 'Unknown'),
+    connection: peer === undefined ? (state.peers.length === 0 ? 'StandAlone' : 'Unknown') : linkOf(peer),
     replication: volumes.find((each) => isBusy(each))?.replication ?? volumes[0]?.replication ?? 'Off',
     bar: barOf(state),
     peerBar: peerBarOf(state, peer),
@@ -132,7 +132,7 @@ function barOf(state: ResourceState): DiskBar | undefined {
 function peerBarOf(state: ResourceState, peer: PeerState | undefined): DiskBar | undefined {
   // Several copies elsewhere, and none is named after the other node: which is its own is not known.
   if (peer === undefined && state.peers.length > 1) return undefined;
-  const connection = peer?.connection ?? 'StandAlone';
+  const connection = peer === undefined ? 'StandAlone' : linkOf(peer);
   if (peer === undefined || connection !== 'Connected') {
     const disk = peer === undefined ? '' : worst(peer.volumes.map((each) => each.disk));
     const copy = disk === '' || disk === 'DUnknown' || disk === 'Unknown' ? 'may be old' : `is ${disk}`;

@@ -104,8 +104,22 @@ function known<T extends string>(words: readonly T[], word: string | undefined):
   return words.find((each) => each === word) ?? 'Unknown';
 }
 
-export function isConnected(state: ResourceState): boolean {
-  return state.peers.some((peer) => peer.connection === 'Connected');
+/**
+ * The two have agreed on who has the newer data, of every volume. DRBD says Connected from the first byte of the handshake on, in
+ * which a split brain is found and which may end with nothing agreed.
+ */
+export function isMet({connection, volumes}: PeerState): boolean {
+  const isAgreed = volumes.every(({replication}) => replication !== 'Off' && replication !== 'Unknown');
+  return connection === 'Connected' && volumes.length > 0 && isAgreed;
+}
+
+export function hasMet(state: ResourceState): boolean {
+  return state.peers.some(isMet);
+}
+
+/** `Connected` only after the handshake. */
+export function linkOf(peer: PeerState): Connection {
+  return peer.connection === 'Connected' && !isMet(peer) ? 'Connecting' : peer.connection;
 }
 
 /** The two values of 8.4's one connection state: everything past the handshake is `Connected` plus a replication. */

@@ -9,6 +9,7 @@ import {
   connectionOf,
   type DiskState,
   diskState,
+  linkOf,
   type ResourceState,
   type Role,
   roleOf,
@@ -175,12 +176,10 @@ export function makeView({node, resource, wallMs, state, generations, times, isD
   };
 }
 
-/** events2 says Connected from the first byte of the handshake on, in which a split brain is found. */
 function connectionIn(state: ResourceState | undefined): Connection {
   const peer = state?.peers[0];
   if (!peer) return state === undefined ? 'Unknown' : 'StandAlone';
-  const isAgreed = peer.volumes.some(({replication}) => replication !== 'Off' && replication !== 'Unknown');
-  return peer.connection === 'Connected' && !isAgreed ? 'Connecting' : peer.connection;
+  return linkOf(peer);
 }
 
 export function generationsOf(view: Pick<View, 'volumes'>): readonly Generation[] {

@@ -75,6 +75,13 @@ test('alone after a split brain: one attempt, then it is left and said', async (
   assert.deepEqual(drbd.calls(), ['connect data']);
 });
 
+test('alone after a split brain that the handshake finds: said, though DRBD called it Connected', async () => {
+  drbd.put('on-connect', 'touch handshake; exit 0');
+  drbd.put('on-events2', '[ ! -e handshake ] || { rm handshake; conn=Connected repl=Off prole=Unknown; }');
+  const [text] = await bringUp({conn: 'StandAlone', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'});
+  assert.match(text ?? '', /stands alone again.+split brain/);
+});
+
 test('alone after a split brain that is known: left alone', async () => {
   const env = {...drbd.env, HA_RUNDIR: `${drbd.dir}/run`, HA_VARLIBDIR: `${drbd.dir}/lib`};
   const view = makeView({

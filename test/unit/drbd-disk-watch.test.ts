@@ -2,11 +2,15 @@
 // picture in force. Method: the watch with a stand-in for drbdsetup that streams what the test sets.
 
 import assert from 'node:assert/strict';
-import {chmodSync, existsSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, readFileSync, writeFileSync} from 'node:fs';
 import {afterEach, beforeEach, describe, test} from '@jest/globals';
+import {EMPTY_PICTURE, foldEvent, resourcesOf} from '../../src/drbd/events2.js';
 import type {DiskFacts} from '../../src/model/disk.js';
 import {DiskWatch, type WatchOptions} from '../../src/runtime/drbd/disk-watch.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
+import {isUnmet} from '../../src/runtime/drbd/unproven.js';
+import {sightOf} from '../../src/runtime/drbd/watch-sights.js';
+import {root} from '../helpers/config.js';
 import {FakeDrbd} from '../helpers/drbd.js';
 
 let drbd: FakeDrbd;
@@ -189,6 +193,39 @@ describe('a disk that lost its peer before heartbeat started', () => {
     drbd.set(LOST);
     const again = await until('lost again', ({connection}) => connection !== 'Connected');
     assert.equal(again.bar, undefined);
+  });
+
+  test('goes on barring it when a handshake ends with nothing agreed', async () => {
+    drbd.put('show', FENCED);
+    drbd.set(LOST);
+    open({places: {runDir: drbd.dir}, isFreshStart: true});
+    await until('barred', ({bar}) => bar?.code === 'unproven');
+    const before = told;
+    drbd.set({...LOST, conn: 'Connected', disk: 'Attaching'});
+    await until('in the handshake', ({disk}) => disk === 'Attaching');
+    drbd.set({...LOST, conn: 'Connected'});
+    const handshake = await until('good in the handshake', ({disk}) => disk === 'UpToDate');
+    assert.deepEqual([handshake.bar?.code, handshake.connection], ['unproven', 'Connecting']);
+    drbd.set(LOST);
+    drbd.set({...LOST, conn: 'NetworkFailure'});
+    const over = await until('broken off', ({connection}) => connection === 'NetworkFailure');
+    assert.equal(over.bar?.code, 'unproven');
+    assert.ok(existsSync(note()) && told > before);
+  });
+
+  test('every line of a recorded handshake that ended in a split brain: not met', () => {
+    const lines = readFileSync(`${root}/fixtures/drbd/8.4/events2-split-brain`, 'utf8').split('\n');
+    let picture = EMPTY_PICTURE;
+    let handshakes = 0;
+    for (const line of lines.map((each) => each.replaceAll('role:Primary', 'role:Secondary'))) {
+      picture = foldEvent(picture, line);
+      const [state] = picture.isComplete ? resourcesOf(picture) : [];
+      if (state === undefined) continue;
+      if (state.peers[0]?.connection === 'Connected') handshakes += 1;
+      assert.ok(isUnmet(state), line);
+      assert.equal(sightOf(state).isConnected, false, line);
+    }
+    assert.ok(handshakes > 0);
   });
 
   test('bars nothing for another manager, beside a peer known to be old, nor where DRBD is not to care', async () => {

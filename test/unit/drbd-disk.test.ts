@@ -227,6 +227,21 @@ describe('promote', () => {
     assert.deepEqual(drbd.calls(), ['adjust data']);
   });
 
+  test('StandAlone: a handshake that has only begun is waited for', async () => {
+    drbd.set({conn: 'StandAlone', repl: 'Off', prole: 'Unknown'});
+    drbd.put('on-adjust', 'echo 4 >handshake; conn=Connecting; save; exit 0');
+    const agreed = 'conn=Connected repl=SyncTarget disk=Inconsistent';
+    const looks = 'left=$(cat handshake); echo $((left - 1)) >handshake';
+    drbd.put(
+      'on-events2',
+      `[ ! -e handshake ] || { ${looks}; [ $left -gt 0 ] && conn=Connected repl=Off || { ${agreed}; }; }`,
+    );
+    const {exit, text} = await promote('data', options({meetMs: 5000}));
+    assert.equal(exit, 1);
+    assert.match(text, /is being synchronised/);
+    assert.deepEqual(drbd.calls(), ['adjust data']);
+  });
+
   test('without the tools: exit 5', async () => {
     const tools = new DrbdTools({PATH: '/nonexistent'});
     const {exit, text} = await promote('data', options({tools}));

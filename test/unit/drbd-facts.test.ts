@@ -47,6 +47,11 @@ test('the usual sights', () => {
   assert.equal(factsWithout('data', 'unknown').peerBar, undefined);
 });
 
+test('a handshake is no connection', () => {
+  const {connection, peerBar} = facts({repl: 'Off', prole: 'Unknown', pdisk: 'Outdated'});
+  assert.deepEqual([connection, peerBar?.code], ['Connecting', 'not-connected']);
+});
+
 test('DRBD 9: the peer is the connection named after the other node; among strangers nothing is known', () => {
   const states = parseStatusJson(readFileSync(`${root}/fixtures/drbd/9/status.json`, 'utf8')) ?? [];
   for (const state of states) {

@@ -4,7 +4,7 @@
 // starts here. A resource that stands alone gets one attempt to connect: after a split brain DRBD drops the connection
 // again, and then somebody has to decide whose data to keep, so it is left and said.
 
-import {isConnected, type ResourceState} from '../../drbd/state.js';
+import {hasMet, type ResourceState} from '../../drbd/state.js';
 import {type LogRecord, log} from '../../model/log.js';
 import {secondAttemptMs, whyNotUp} from './disk.js';
 import {type DrbdTools, reasonOf} from './tools.js';
@@ -70,7 +70,7 @@ async function connect(resource: string, options: BringUpOptions): Promise<void>
   while (performance.now() < endMs) {
     await new Promise((resolve) => setTimeout(resolve, options.pollMs ?? 500));
     const sight = await tools.read(resource);
-    if (sight.found !== 'up' || isConnected(sight.state)) return;
+    if (sight.found !== 'up' || hasMet(sight.state)) return;
     if (!standsAlone(sight.state)) continue;
     const why = `${resource} stands alone again after an attempt to connect, and is left so: nothing is replicated. Probably both nodes were Primary apart from each other (split brain): see systole drbd status`;
     return warn(options, resource, why);

@@ -4,7 +4,7 @@
 
 import {explainPromotion, judgePromotion, type Promotion} from '../../drbd/judge.js';
 import {DEFAULT_SETTINGS, type DrbdSettings, noticeMs, settingsOf} from '../../drbd/show.js';
-import {isConnected, type ResourceState} from '../../drbd/state.js';
+import {hasMet, type ResourceState} from '../../drbd/state.js';
 import {type Holder, holdersOf} from './holders.js';
 import {type DrbdTools, reasonOf, refusalIn, type Sight, type ToolExit} from './tools.js';
 
@@ -122,7 +122,7 @@ async function meetPeer(resource: string, options: DiskOptions): Promise<void> {
   const meetMs = options.meetMs ?? (await secondAttemptMs(resource, options.tools, MEET_MS));
   while (performance.now() - startedMs < meetMs) {
     const sight = await options.tools.read(resource);
-    if (sight.found === 'up' && (isConnected(sight.state) || sight.state.peers.length === 0)) return;
+    if (sight.found === 'up' && (hasMet(sight.state) || sight.state.peers.length === 0)) return;
     await pause(options.pollMs ?? 200);
   }
 }

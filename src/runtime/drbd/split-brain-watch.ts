@@ -10,7 +10,7 @@ import {type DiskHistory, type DiskSight, foldSight} from '../../drbd/disk-times
 import type {Relation} from '../../drbd/generation.js';
 import {parseProcDrbd} from '../../drbd/proc-drbd.js';
 import {findingKey, judgeViews, logLine, relationOf} from '../../drbd/split-brain.js';
-import {isConnected} from '../../drbd/state.js';
+import {hasMet} from '../../drbd/state.js';
 import {connectMessage, readConnectMessage, readViewMessage, type View, viewMessage} from '../../drbd/view.js';
 import type {Message} from '../../model/message.js';
 import {dropJournal, readJournal} from './resolve-journal.js';
@@ -272,7 +272,7 @@ export class SplitBrainWatch {
     if ((await tools.settings(resource)).fencing === 'dont-care') return;
     const exit = await tools.adm(['outdate', resource], OUTDATE_MS);
     const sight = await tools.read(resource);
-    if (sight.found !== 'up' || isConnected(sight.state)) return;
+    if (sight.found !== 'up' || hasMet(sight.state)) return;
     const isDone = sight.state.volumes.every(({disk}) => disk !== 'UpToDate' && disk !== 'Consistent');
     const what = `${resource}: the other node went on without this copy while nobody here could be told: it is`;
     if (isDone) log('WARN', `${what} marked Outdated now`);

@@ -4,7 +4,7 @@
 // DRBD itself says Consistent. Promises: a note that cannot be read or written changes nothing of what DRBD says.
 
 import {existsSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
-import {isConnected, type ResourceState} from '../../drbd/state.js';
+import {hasMet, type ResourceState} from '../../drbd/state.js';
 
 type Places = {readonly runDir: string};
 
@@ -32,7 +32,7 @@ export function judgedHere(places: Places, state: ResourceState): ResourceState 
 
 /** Good, in nobody's service, not connected, and not known to be the only good one: a peer that is Outdated in DRBD's books is none. */
 export function isUnmet(state: ResourceState): boolean {
-  if (state.role !== 'Secondary' || isConnected(state)) return false;
+  if (state.role !== 'Secondary' || hasMet(state)) return false;
   const isKnownOld = state.peers.some(({volumes}) => volumes.some(({disk}) => disk === 'Outdated'));
   return !isKnownOld && state.volumes.some(({disk}) => disk === 'UpToDate');
 }

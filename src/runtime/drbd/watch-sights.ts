@@ -2,12 +2,12 @@
 
 import {readFileSync, statSync} from 'node:fs';
 import type {DiskSight} from '../../drbd/disk-times.js';
-import type {ResourceState} from '../../drbd/state.js';
+import {isMet, type ResourceState} from '../../drbd/state.js';
 
 export function sightOf(state: ResourceState): DiskSight {
   return {
     isPrimary: state.role === 'Primary',
-    isConnected: state.peers.length > 0 && state.peers.every((peer) => peer.connection === 'Connected'),
+    isConnected: state.peers.length > 0 && state.peers.every(isMet),
     writtenKib: undefined,
   };
 }
