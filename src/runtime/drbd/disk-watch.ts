@@ -12,7 +12,7 @@ import type {ResourceState} from '../../drbd/state.js';
 import {type DiskFacts, isOrdinary} from '../../model/disk.js';
 import {type EventStream, openEventStream} from './event-stream.js';
 import type {DrbdTools} from './tools.js';
-import {forgetUnproven, isUnmet, judgedHere, noteUnproven} from './unproven.js';
+import {forgetUnproven, isProven, isUnmet, judgedHere, noteUnproven} from './unproven.js';
 
 export interface WatchOptions {
   readonly tools: DrbdTools;
@@ -167,7 +167,7 @@ export class DiskWatch {
   private dropNotes(states: readonly ResourceState[]): void {
     const {places} = this.options;
     if (places === undefined) return;
-    for (const state of states) if (!isUnmet(state)) forgetUnproven(places, state.name);
+    for (const state of states) if (isProven(state)) forgetUnproven(places, state.name);
   }
 
   private states(): readonly ResourceState[] {

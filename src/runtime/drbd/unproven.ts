@@ -4,7 +4,7 @@
 // DRBD itself says Consistent. Promises: a note that cannot be read or written changes nothing of what DRBD says.
 
 import {existsSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
-import {hasMet, type ResourceState} from '../../drbd/state.js';
+import {type DiskState, hasMet, type ResourceState} from '../../drbd/state.js';
 
 type Places = {readonly runDir: string};
 
@@ -30,9 +30,16 @@ export function judgedHere(places: Places, state: ResourceState): ResourceState 
   return isNoted && isUnmet(state) ? {...state, isUnproven: true} : state;
 }
 
-/** Good, in nobody's service, not connected, and not known to be the only good one: a peer that is Outdated in DRBD's books is none. */
+/** What DRBD has booked of a copy that nobody can have served from since: DRBD keeps these two when the link is lost. */
+const USELESS: readonly DiskState[] = ['Outdated', 'Inconsistent'];
+
+/** Met, promoted by somebody, or known to be the only good one. A disk that is attached anew is none of these. */
+export function isProven(state: ResourceState): boolean {
+  const isOnlyGoodOne = state.peers.some(({volumes}) => volumes.some(({disk}) => USELESS.includes(disk)));
+  return state.role === 'Primary' || hasMet(state) || isOnlyGoodOne;
+}
+
+/** DRBD calls it good, and it is not proven. */
 export function isUnmet(state: ResourceState): boolean {
-  if (state.role !== 'Secondary' || hasMet(state)) return false;
-  const isKnownOld = state.peers.some(({volumes}) => volumes.some(({disk}) => disk === 'Outdated'));
-  return !isKnownOld && state.volumes.some(({disk}) => disk === 'UpToDate');
+  return !isProven(state) && state.volumes.some(({disk}) => disk === 'UpToDate');
 }
