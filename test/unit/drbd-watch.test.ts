@@ -333,6 +333,31 @@ test('known before DRBD meets: the replication link is still cut', async () => {
   await bothFindIt();
 });
 
+test('several volumes: what is written to any of them is a write, and all of them make the connection', async () => {
+  const volume = (minor: number): string =>
+    `exists device name:data volume:${minor} minor:${minor} disk:UpToDate\nexists peer-device name:data peer-node-id:0 conn-name:peer volume:${minor} replication:Off peer-disk:DUnknown\n`;
+  const link = 'exists connection name:data peer-node-id:0 conn-name:peer connection:Connecting role:Unknown\n';
+  const all = `exists resource name:data role:Primary suspended:no\n${link}${volume(0)}${volume(1)}exists -\n`;
+  n1.drbd.put('all', all);
+  n1.drbd.put('on-events2', 'cat all; exit 0');
+  const is = (connections: readonly [string, string], written: number): void => {
+    const minors = connections.map(
+      (each, minor) =>
+        ` ${minor}: cs:${each} ro:${minor === 0 ? 'Primary' : 'Secondary'}/Unknown ds:UpToDate/DUnknown C r-----\n    ns:0 nr:0 dw:${minor === 0 ? written : 1} oos:0\n`,
+    );
+    writeFileSync(`${n1.dir}/proc`, `version: 8.4.11 (api:1/proto:86-101)\n${minors.join('')}`);
+  };
+  is(['WFConnection', 'Connected'], 1);
+  n1.watch.start();
+  await until(() => readTimes(n1.places, 'data').lastPrimaryMs !== undefined);
+  assert.equal(readTimes(n1.places, 'data').lostMs, undefined);
+  is(['Connected', 'Connected'], 1);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  is(['Connected', 'WFConnection'], 2);
+  await until(() => readTimes(n1.places, 'data').lostMs !== undefined);
+  assert.ok(readTimes(n1.places, 'data').lastWriteMs !== undefined);
+});
+
 test('a link that was lost while one wrote is no split brain', async () => {
   n1.is('Primary', 'StandAlone', gi('get-gi-here'));
   n2.is('Secondary', 'Connecting', OLD);

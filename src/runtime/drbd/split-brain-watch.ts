@@ -28,7 +28,7 @@ import {
   viewHere,
   writeJson,
 } from './view-here.js';
-import {ageMs, readText, sightOf, writtenOf} from './watch-sights.js';
+import {ageMs, readText, sightOf, sightsIn} from './watch-sights.js';
 
 const POLL_MS = 2000;
 const ASK_MS = 20_000;
@@ -146,16 +146,7 @@ export class SplitBrainWatch {
     const proc = text === undefined ? undefined : parseProcDrbd(text);
     if (text === undefined || proc === undefined) return new Map();
     if (!proc.version.startsWith('8.')) return this.#sightsByTools();
-    const names = await this.#namesOf(proc.minors.map((each) => each.minor));
-    const written = writtenOf(text);
-    return new Map(
-      proc.minors.flatMap((each) => {
-        const name = names.get(each.minor);
-        const isConnected = each.connection === 'Connected';
-        const sight = {isPrimary: each.role === 'Primary', isConnected, writtenKib: written.get(each.minor)};
-        return name === undefined ? [] : [[name, sight] as const];
-      }),
-    );
+    return sightsIn(proc, text, await this.#namesOf(proc.minors.map((each) => each.minor)));
   }
 
   async #sightsByTools(): Promise<ReadonlyMap<string, DiskSight>> {

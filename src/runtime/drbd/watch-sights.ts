@@ -1,7 +1,8 @@
-// What the split-brain watch reads: a sight of a resource from DRBD's state, the counters of /proc/drbd, a file that may not be there.
+// What the split-brain watch reads: a sight of a resource from DRBD's state or from /proc/drbd, a file that may not be there.
 
 import {readFileSync, statSync} from 'node:fs';
 import type {DiskSight} from '../../drbd/disk-times.js';
+import type {ProcDrbd} from '../../drbd/proc-drbd.js';
 import {isMet, type ResourceState} from '../../drbd/state.js';
 
 export function sightOf(state: ResourceState): DiskSight {
@@ -12,8 +13,39 @@ export function sightOf(state: ResourceState): DiskSight {
   };
 }
 
+/** Of each resource all of its minors together: connected when every one is, Primary when one is, written to when any was. */
+export function sightsIn(
+  {minors}: ProcDrbd,
+  text: string,
+  names: ReadonlyMap<number, string>,
+): ReadonlyMap<string, DiskSight> {
+  const written = writtenOf(text);
+  const found = new Map<string, DiskSight>();
+  for (const {minor, role, connection} of minors) {
+    const name = names.get(minor);
+    if (name === undefined) continue;
+    const sight = {
+      isPrimary: role === 'Primary',
+      isConnected: connection === 'Connected',
+      writtenKib: written.get(minor),
+    };
+    const others = found.get(name);
+    found.set(name, others === undefined ? sight : bothOf(others, sight));
+  }
+  return found;
+}
+
+function bothOf(left: DiskSight, right: DiskSight): DiskSight {
+  const [one, other] = [left.writtenKib, right.writtenKib];
+  return {
+    isPrimary: left.isPrimary || right.isPrimary,
+    isConnected: left.isConnected && right.isConnected,
+    writtenKib: one === undefined || other === undefined ? undefined : one + other,
+  };
+}
+
 /** The counter `dw` of every minor. */
-export function writtenOf(text: string): ReadonlyMap<number, number> {
+function writtenOf(text: string): ReadonlyMap<number, number> {
   const found = new Map<number, number>();
   let minor: number | undefined;
   for (const line of text.split('\n')) {
