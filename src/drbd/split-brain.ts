@@ -105,21 +105,41 @@ export function primaryText(view: View): string {
 }
 
 /** The earlier of the two, each by its own clock. */
-export function splitSinceMs({ours, theirs}: {readonly ours: View; readonly theirs: View}): number | undefined {
+export function splitSinceMs({ours, theirs}: Sides): number | undefined {
   const times = [ours.lostMs, theirs.lostMs].filter((each) => each !== undefined);
   return times.length === 0 ? undefined : Math.min(...times);
+}
+
+interface Sides {
+  readonly ours: View;
+  readonly theirs: View;
+}
+
+/**
+ * Once this copy stood back while the other one was serving it lacks what was acknowledged there, also when that one serves no more; only
+ * serving itself ends it. `isHeardSince`: what is known of the other one was said after this one was seen to stand back; of two
+ * that ceased in the same moment neither is to be held back for ever.
+ */
+export function standsBack({ours, theirs}: Sides, wasHeldBack: boolean, isHeardSince: boolean): boolean {
+  if (ours.role === 'Primary') return false;
+  return wasHeldBack || (theirs.role === 'Primary' && isHeardSince);
 }
 
 /**
  * A copy that stood back while the other one was serving lacks what was acknowledged there since. undefined: nothing speaks against
  * promoting it; two copies that both served last are not told apart here.
  */
-export function whyNotServe({ours, theirs}: {readonly ours: View; readonly theirs: View}): string | undefined {
-  if (ours.role === 'Primary' || theirs.role !== 'Primary') return undefined;
-  return `not promoting ${ours.resource}: split brain, and ${theirs.node} was the one that served when it was last heard (${when(theirs.wallMs)}). Promoting would lose every write made there. What to do: start ${theirs.node}`;
+export function whyNotServe({ours, theirs, isHeldBack}: Sides & {readonly isHeldBack: boolean}): string | undefined {
+  const isServing = ours.role !== 'Primary' && theirs.role === 'Primary';
+  if (!isHeldBack && !isServing) return undefined;
+  const {resource} = ours;
+  const who = isServing
+    ? `${theirs.node} was the one that served when it was last heard (${when(theirs.wallMs)})`
+    : `${theirs.node} served after this copy stood back (${primaryText(theirs)})`;
+  return `not promoting ${resource}: split brain, and ${who}. Promoting would lose every write made there. What to do: start ${theirs.node}, or the group there; or decide whose changes go: systole drbd status ${resource}, then systole drbd resolve ${resource} on the node whose changes go`;
 }
 
-function since(finding: {readonly ours: View; readonly theirs: View}): string {
+function since(finding: Sides): string {
   const ms = splitSinceMs(finding);
   return ms === undefined ? '' : ` since ${when(ms)}`;
 }

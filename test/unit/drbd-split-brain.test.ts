@@ -12,7 +12,15 @@ import {type DiskHistory, foldSight} from '../../src/drbd/disk-times.js';
 import {bytesIn, type Extent, joinExtents, parseDump, withoutExtents} from '../../src/drbd/dump-md.js';
 import {EMPTY_PICTURE, foldEvent, parseEvents2, resourcesOf} from '../../src/drbd/events2.js';
 import {compareGenerations, compareVolumes, type Generation, parseGenerations} from '../../src/drbd/generation.js';
-import {findingKey, handshakeInLog, isAbout, judgeViews, logLine} from '../../src/drbd/split-brain.js';
+import {
+  findingKey,
+  handshakeInLog,
+  isAbout,
+  judgeViews,
+  logLine,
+  standsBack,
+  whyNotServe,
+} from '../../src/drbd/split-brain.js';
 import {makeView, parseView, readViewMessage, type View, viewMessage} from '../../src/drbd/view.js';
 import {withField} from '../../src/model/message.js';
 import {root} from '../helpers/config.js';
@@ -206,6 +214,29 @@ describe('the finding', () => {
     assert.equal(judgeViews(other, view()).kind, 'split-brain');
     assert.equal(judgeViews(view({connection: 'Connecting'}), other).kind, 'split-brain');
     assert.equal(judgeViews(view({connection: 'Connected'}), other).kind, 'none');
+  });
+
+  test('who stood back while the other one served stays back until it serves itself', () => {
+    const sides = (ours: View['role'], theirs: View['role']) => ({
+      ours: view({role: ours}),
+      theirs: view({role: theirs}),
+    });
+    assert.equal(standsBack(sides('Secondary', 'Primary'), false, true), true);
+    // A resource that is down serves as little.
+    assert.equal(standsBack(sides('Unknown', 'Primary'), false, true), true);
+    for (const role of ['Secondary', 'Unknown', 'Primary'] as const) {
+      assert.equal(standsBack(sides('Secondary', role), true, false), true, role);
+      assert.equal(standsBack(sides('Primary', role), true, true), false, role);
+      assert.equal(
+        standsBack(sides('Secondary', role), false, false),
+        false,
+        `${role}, said before this one stood back`,
+      );
+    }
+    assert.equal(standsBack(sides('Secondary', 'Unknown'), false, true), false);
+    assert.equal(whyNotServe({...sides('Secondary', 'Unknown'), isHeldBack: false}), undefined);
+    assert.match(whyNotServe({...sides('Secondary', 'Primary'), isHeldBack: false}) ?? '', /when it was last heard/);
+    assert.match(whyNotServe({...sides('Secondary', 'Unknown'), isHeldBack: true}) ?? '', /What to do: .*resolve data/);
   });
 
   test('a copy in the middle of a synchronisation has no side', () => {

@@ -17,6 +17,7 @@ import {
   type DrbdPlaces,
   findingPath,
   journalPath,
+  keepFinding,
   readFinding,
   readTimes,
 } from '../../src/runtime/drbd/view-here.js';
@@ -83,9 +84,9 @@ class Node {
   }
 }
 
-function viewOf(node: Node, generation: string): Message {
+function viewOf(node: Node, generation: string, role = 'Primary'): Message {
   const [volume] = [{volume: 0, disk: 'UpToDate', peerDisk: 'DUnknown', generation: parseGenerations(generation)[0]}];
-  const view = {node: node.name, resource: 'data', role: 'Primary', connection: 'StandAlone', volumes: [volume]};
+  const view = {node: node.name, resource: 'data', role, connection: 'StandAlone', volumes: [volume]};
   const json = JSON.stringify(view);
   return node.signed(messageOf({t: 'drbd_view', drbd_res: 'data', drbd_ask: '0', drbd_json: json}));
 }
@@ -172,6 +173,75 @@ test('the copy that stood back is not promoted when the other node is gone; stal
   );
   n2.is('Secondary', 'Connected', '');
   assert.equal(await whyNot(n2), undefined);
+});
+
+describe('a copy that stood back while the other one served', () => {
+  const whyNot = (node: Node) => whyNotPromote('data', {tools: new DrbdTools(node.drbd.env), places: node.places});
+  const looks = (node: Node): number => node.drbd.allCalls().split('get-gi').length;
+  const heardAs = (node: Node) => readFinding(node.places, 'data')?.theirs?.role;
+
+  /** n1 serves, n2 is told so once more after it was seen to stand back, and then n1 serves no more. */
+  async function serveAndCease(role: 'Secondary' | 'Unknown'): Promise<void> {
+    n1.is('Primary', 'StandAlone', gi('get-gi-here'));
+    n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
+    await bothFindIt();
+    const before = looks(n2);
+    for (let count = 0; count < 2; count += 1) n2.watch.received(viewOf(n1, gi('get-gi-here')));
+    await until(() => looks(n2) > before + 2);
+    n1.is(role, 'StandAlone', gi('get-gi-here'));
+    await until(() => heardAs(n2) === role);
+  }
+
+  test('is held back also when that one serves no more, over a restart, until they have met', async () => {
+    await serveAndCease('Secondary');
+    const refusal = (await whyNot(n2)) ?? '';
+    assert.match(refusal, /not promoting data: split brain, and n1 served after this copy stood back/);
+    assert.match(refusal, /systole drbd status data, then systole drbd resolve data/);
+    assert.equal(await whyNot(n1), undefined);
+    await n2.watch.stop();
+    const again = new Node('n2', n2);
+    [n1.peer, again.peer] = [again, n1];
+    rmSync(`${n2.dir}/proc`);
+    again.watch.received(viewOf(n1, gi('get-gi-here'), 'Secondary'));
+    again.watch.received(viewOf(n1, gi('get-gi-here'), 'Unknown'));
+    await until(() => heardAs(n2) === 'Unknown');
+    assert.match((await whyNot(n2)) ?? '', /n1 served after/);
+    n2.is('Secondary', 'Connected', gi('get-gi-there'));
+    again.watch.start();
+    await until(() => kindOf(n2) === undefined);
+    n2.is('Secondary', 'Connecting', gi('get-gi-there'));
+    assert.equal(await whyNot(n2), undefined);
+    await again.watch.stop();
+  });
+
+  test('is held back no more when somebody has made it Primary, be the other one heard or silent', async () => {
+    await serveAndCease('Secondary');
+    n2.is('Primary', 'StandAlone', gi('get-gi-there'));
+    assert.equal(await whyNot(n2), undefined);
+    await until(() => readFinding(n2.places, 'data')?.ours.role === 'Primary');
+    n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
+    assert.equal(await whyNot(n2), undefined);
+    await Promise.all([n1.watch.stop(), n2.watch.stop()]);
+    // Held back as of an earlier day, and nobody answers.
+    const kept = readFinding(n2.places, 'data') ?? assert.fail();
+    keepFinding(n2.places, 'data', {...kept, ours: {...kept.ours, role: 'Secondary'}, isHeldBack: true});
+    assert.match((await whyNot(n2)) ?? '', /n1 served after/);
+    n2.is('Primary', 'StandAlone', gi('get-gi-there'));
+    const alone = new Node('n2', n2);
+    alone.watch.start();
+    await until(() => readFinding(n2.places, 'data')?.ours.role === 'Primary');
+    n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
+    assert.equal(await whyNot(n2), undefined);
+    await alone.watch.stop();
+    assert.equal(await whyNot(n2), undefined);
+  });
+
+  test('both Secondary from the start: neither is held back', async () => {
+    n1.is('Secondary', 'StandAlone', gi('get-gi-here'));
+    n2.is('Secondary', 'StandAlone', gi('get-gi-there'));
+    await bothFindIt();
+    assert.deepEqual([await whyNot(n1), await whyNot(n2)], [undefined, undefined]);
+  });
 });
 
 test('who was Primary last is known on both nodes at once, for it decides which copy may serve', async () => {

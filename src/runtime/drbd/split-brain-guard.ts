@@ -17,13 +17,18 @@ export async function whyNotPromote(
   const path = findingPath(places, resource);
   if (!existsSync(path)) return undefined;
   const kept = readFinding(places, resource);
-  const served = kept?.theirs === undefined ? undefined : whyNotServe({ours: kept.ours, theirs: kept.theirs});
+  const {ours, theirs, isHeldBack = false} = kept ?? {};
+  const served = ours === undefined || theirs === undefined ? undefined : whyNotServe({ours, theirs, isHeldBack});
   if (kept !== undefined && (kept.kind !== 'split-brain' || served === undefined)) return undefined;
-  const looked = await viewHere(tools, kept?.ours.node ?? '', resource, places);
-  if ('view' in looked && (looked.view.connection === 'Connected' || isOtherData(looked.view, kept?.ours)))
-    return undefined;
+  const looked = await viewHere(tools, ours?.node ?? '', resource, places);
+  if ('view' in looked && isOver(looked.view, ours)) return undefined;
   const why = served ?? `not promoting ${resource}: what was found of a split brain cannot be read`;
   return `${why}; if the other node's data are lost for ever, or there was none, remove ${path} and the group starts here`;
+}
+
+/** They have met, somebody has decided for this copy and made it Primary, or the data are others. */
+function isOver(now: View, then: View | undefined): boolean {
+  return now.connection === 'Connected' || now.role === 'Primary' || isOtherData(now, then);
 }
 
 function isOtherData(now: View, then: View | undefined): boolean {

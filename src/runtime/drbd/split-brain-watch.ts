@@ -6,10 +6,10 @@
 // what was found of a split brain is over only when that is proven; a tool that hangs delays only this watch; no DRBD, no work.
 
 import {existsSync, rmSync} from 'node:fs';
-import {type DiskHistory, type DiskSight, foldSight} from '../../drbd/disk-times.js';
+import {type DiskSight, foldSight} from '../../drbd/disk-times.js';
 import type {Relation} from '../../drbd/generation.js';
 import {parseProcDrbd} from '../../drbd/proc-drbd.js';
-import {findingKey, judgeViews, logLine, relationOf} from '../../drbd/split-brain.js';
+import {findingKey, judgeViews, logLine, relationOf, standsBack} from '../../drbd/split-brain.js';
 import {hasMet} from '../../drbd/state.js';
 import {connectMessage, readConnectMessage, readViewMessage, type View, viewMessage} from '../../drbd/view.js';
 import type {Message} from '../../model/message.js';
@@ -23,11 +23,11 @@ import {
   type KeptFinding,
   keepFinding,
   readFinding,
-  readTimes,
   timesPath,
   viewHere,
   writeJson,
 } from './view-here.js';
+import {beginKnown, freshOf, type Heard, type Known} from './watch-known.js';
 import {ageMs, readText, sightOf, sightsIn} from './watch-sights.js';
 
 const POLL_MS = 2000;
@@ -35,8 +35,6 @@ const ASK_MS = 20_000;
 /** DRBD 9 has no file to read, so its tools are asked less often. */
 const TOOLS_MS = 10_000;
 const NAMES_MS = 30_000;
-/** A view that is older says nothing about now. */
-const FRESH_MS = 120_000;
 /** A resource that stands alone is called unknown only when the other node has had time to answer. */
 const PATIENCE_MS = 30_000;
 const WISH_MS = 900_000;
@@ -54,26 +52,6 @@ export interface WatchOptions {
   readonly log: (level: 'info' | 'WARN' | 'ERROR', text: string) => void;
   readonly procDrbd?: string;
   readonly pollMs?: number;
-}
-
-interface Known {
-  history: DiskHistory;
-  aloneSinceMs: number | undefined;
-  askedMs: number;
-  theirs: {readonly view: View; readonly heardMs: number} | undefined;
-  /** Our identifiers at the last look: what was heard before they changed may be older than the change there. */
-  marks: string;
-  /** What this copy is to the other one, as long as neither can have changed it. */
-  relation: Relation;
-  /** The other side of a split brain that was found, also by an earlier process. */
-  split: View | undefined;
-  foundKey: string;
-  foundMs: number;
-  /** Who was Primary when the finding was last written: it decides which copy may serve. */
-  keptRoles: string;
-  /** When the finding was last written (performance.now). */
-  findingKeptMs: number;
-  keptMs: number;
 }
 
 export class SplitBrainWatch {
@@ -106,7 +84,8 @@ export class SplitBrainWatch {
   received(message: Message): boolean {
     const view = readViewMessage(message);
     if (view) {
-      if (view.from !== this.#options.node) this.#answer(() => this.#heard(view.resource, view.view, view.isAsked));
+      const heard = {isAsked: view.isAsked, view: view.view, heardMs: performance.now()};
+      if (view.from !== this.#options.node) this.#answer(() => this.#heard(view.resource, heard));
       return true;
     }
     const wish = readConnectMessage(message);
@@ -191,6 +170,7 @@ export class SplitBrainWatch {
     known.history = foldSight(known.history, sight, nowMs);
     // A write every second must not write a file every second.
     if (known.history.isWorthKeeping || nowMs - known.keptMs > 60_000) this.#keepTimes(resource, known, nowMs);
+    if (sight.isPrimary || sight.isConnected) known.idleSinceMs = undefined;
     this.#followWish(resource, sight.isConnected);
     if (sight.isConnected) {
       known.aloneSinceMs = undefined;
@@ -219,9 +199,9 @@ export class SplitBrainWatch {
     log('info', `${resource}: the run of systole drbd resolve that was begun here is over${place}`);
   }
 
-  async #heard(resource: string, view: View | undefined, isAsked: boolean): Promise<void> {
+  async #heard(resource: string, heard: Heard): Promise<void> {
     if (!(await this.#isOurs(resource))) return;
-    await this.#examine(resource, false, {isAsked, view});
+    await this.#examine(resource, false, heard);
   }
 
   async #isOurs(resource: string): Promise<boolean> {
@@ -231,7 +211,7 @@ export class SplitBrainWatch {
   async #examine(
     resource: string,
     isAsking: boolean,
-    heard: {readonly isAsked: boolean; readonly view: View | undefined} = {isAsked: false, view: undefined},
+    heard: Heard = {isAsked: false, view: undefined, heardMs: 0},
   ): Promise<void> {
     const {tools, node, places, send} = this.#options;
     const known = this.#of(resource);
@@ -241,7 +221,8 @@ export class SplitBrainWatch {
     const isNew = known.marks !== '' && known.marks !== marks;
     known.marks = marks;
     if (isNew) known.theirs = undefined;
-    if (heard.view) known.theirs = {view: heard.view, heardMs: performance.now()};
+    if (heard.view) known.theirs = {view: heard.view, heardMs: heard.heardMs};
+    known.idleSinceMs = looked.view.role === 'Primary' ? undefined : (known.idleSinceMs ?? performance.now());
     const mustAsk = isAsking || (isNew && known.theirs === undefined && looked.view.connection !== 'Connected');
     if (mustAsk || heard.isAsked) send(viewMessage(undefined, looked.view, mustAsk));
     const theirs = freshOf(known);
@@ -283,16 +264,21 @@ export class SplitBrainWatch {
     // Not over because the other node is silent, nor because a tool failed: what was written there is still not here.
     if (known.split !== undefined && ours !== undefined && finding.kind !== 'split-brain') {
       const relation = relationOf(ours, theirs ?? known.split);
-      if (relation === 'split-brain' || relation === 'unknown') return;
+      if (relation === 'split-brain' || relation === 'unknown') return this.#servesAlone(resource, known, ours);
     }
     known.split = finding.kind === 'split-brain' ? finding.theirs : undefined;
+    const isHeardSince = (known.theirs?.heardMs ?? 0) > (known.idleSinceMs ?? Number.POSITIVE_INFINITY);
+    const wasHeldBack = known.isHeldBack;
+    known.isHeldBack = finding.kind === 'split-brain' && standsBack(finding, wasHeldBack, isHeardSince);
+    // Somebody has decided for this copy: only what is heard from now on can speak against it.
+    if (wasHeldBack && !known.isHeldBack) known.theirs = undefined;
     const {places, log} = this.#options;
     const key = findingKey(finding);
     const isEarly = performance.now() - (known.aloneSinceMs ?? performance.now()) < PATIENCE_MS;
     if (finding.kind === 'unknown' && isEarly) return;
     if (finding.kind === 'none' && known.foundKey === 'none') return;
     if (key !== known.foundKey) known.foundMs = Date.now();
-    const roles = `${ours?.role} ${'theirs' in finding ? finding.theirs?.role : ''}`;
+    const roles = `${ours?.role} ${'theirs' in finding ? finding.theirs?.role : ''} ${known.isHeldBack}`;
     const isNew = key !== known.foundKey || roles !== known.keptRoles;
     const isDue = isNew || performance.now() - known.findingKeptMs > KEEP_MS;
     if (finding.kind === 'none') keepFinding(places, resource, undefined);
@@ -301,12 +287,21 @@ export class SplitBrainWatch {
       known.keptRoles = roles;
       const theirView = 'theirs' in finding ? finding.theirs : undefined;
       const kept = {sinceMs: known.foundMs, seenMs: Date.now(), kind: finding.kind, ours: finding.ours};
-      this.#keepFinding(resource, {...kept, theirs: theirView});
+      this.#keepFinding(resource, {...kept, theirs: theirView, isHeldBack: known.isHeldBack});
     }
     if (key === known.foundKey) return;
     known.foundKey = key;
     if (finding.kind === 'none' && wasSplit) log('info', `${resource}: the split brain is over`);
     else if (finding.kind !== 'none') log(finding.kind === 'alone' ? 'WARN' : 'ERROR', logLine(finding));
+  }
+
+  /** The other node of a split brain is silent, and somebody has made this copy Primary: it is not held back any more. */
+  #servesAlone(resource: string, known: Known, ours: View): void {
+    if (ours.role !== 'Primary') return;
+    known.isHeldBack = false;
+    const kept = readFinding(this.#options.places, resource);
+    if (kept?.kind !== 'split-brain' || (kept.ours.role === 'Primary' && kept.isHeldBack !== true)) return;
+    this.#keepFinding(resource, {...kept, ours, isHeldBack: false});
   }
 
   /** A full disk must not keep it from being said. */
@@ -357,27 +352,8 @@ export class SplitBrainWatch {
   }
 
   #of(resource: string): Known {
-    const kept = this.#known.has(resource) ? undefined : readFinding(this.#options.places, resource);
-    const known = this.#known.get(resource) ?? {
-      split: kept?.kind === 'split-brain' ? kept.theirs : undefined,
-      history: {times: readTimes(this.#options.places, resource), last: undefined, isWorthKeeping: false},
-      aloneSinceMs: undefined,
-      askedMs: Number.NEGATIVE_INFINITY,
-      marks: '',
-      theirs: undefined,
-      relation: 'unknown',
-      foundKey: '',
-      foundMs: Date.now(),
-      keptRoles: '',
-      findingKeptMs: Number.NEGATIVE_INFINITY,
-      keptMs: 0,
-    };
+    const known = this.#known.get(resource) ?? beginKnown(this.#options.places, resource);
     this.#known.set(resource, known);
     return known;
   }
-}
-
-/** What was heard of the other node not long ago. */
-function freshOf({theirs}: Known): View | undefined {
-  return theirs !== undefined && performance.now() - theirs.heardMs < FRESH_MS ? theirs.view : undefined;
 }

@@ -66,6 +66,8 @@ export interface KeptFinding {
   readonly kind: Finding['kind'];
   readonly ours: View;
   readonly theirs: View | undefined;
+  /** This copy stood back while the other one served, and did not serve since. */
+  readonly isHeldBack?: boolean;
 }
 
 /** What dopd's watch has found of a resource on this node; undefined: nothing to report, or no dopd of ours. */
@@ -76,7 +78,7 @@ export function readFinding(places: DrbdPlaces, resource: string): KeptFinding |
   const [kind, sinceMs, seenMs] = [item['kind'], item['sinceMs'], item['seenMs']];
   if (kind !== 'split-brain' && kind !== 'unrelated' && kind !== 'alone' && kind !== 'unknown') return undefined;
   if (typeof sinceMs !== 'number' || typeof seenMs !== 'number') return undefined;
-  return {kind, sinceMs, seenMs, ours, theirs: viewOf(item['theirs'])};
+  return {kind, sinceMs, seenMs, ours, theirs: viewOf(item['theirs']), isHeldBack: item['isHeldBack'] === true};
 }
 
 /** After a power cut it is what keeps the old copy from being promoted. */
