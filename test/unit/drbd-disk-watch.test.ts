@@ -213,6 +213,25 @@ describe('a disk that lost its peer before heartbeat started', () => {
     assert.ok(existsSync(note()) && told > before);
   });
 
+  test('bars it also when the note cannot be written, and says that the agent does not know', async () => {
+    drbd.put('show', FENCED);
+    drbd.set(LOST);
+    // Not a directory.
+    drbd.put('run', '');
+    const said: string[] = [];
+    open({places: {runDir: `${drbd.dir}/run`}, isFreshStart: true, warn: (text) => said.push(text)});
+    const lost = await until('barred', ({found}) => found === 'up');
+    assert.equal(lost.bar?.code, 'unproven');
+    assert.match(
+      said.join('\n'),
+      /^data: it cannot be noted for drbddisk that the copy here is not proven good: .*ENOTDIR/,
+    );
+    drbd.set({});
+    assert.equal((await until('met', ({connection}) => connection === 'Connected')).bar, undefined);
+    drbd.set(LOST);
+    assert.equal((await until('lost again', ({connection}) => connection !== 'Connected')).bar, undefined);
+  });
+
   test('every line of a recorded handshake that ended in a split brain: not met', () => {
     const lines = readFileSync(`${root}/fixtures/drbd/8.4/events2-split-brain`, 'utf8').split('\n');
     let picture = EMPTY_PICTURE;

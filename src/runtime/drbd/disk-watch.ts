@@ -22,6 +22,8 @@ export interface WatchOptions {
   readonly places?: {readonly runDir: string};
   /** Heartbeat starts here, and did not merely get another manager. */
   readonly isFreshStart?: boolean;
+  /** Something that an administrator should put right. */
+  readonly warn?: (text: string) => void;
   readonly onFacts: (facts: readonly DiskFacts[]) => void;
   /** Milliseconds between looks: while it synchronises, while something is not as it should be, at rest. */
   readonly lookMs?: {readonly syncing: number; readonly ill: number; readonly well: number};
@@ -53,6 +55,8 @@ export class DiskWatch {
   private startedMs = 0;
   private isClosed = false;
   private hasSeen = false;
+  /** Not proven, and no note of it could be written yet: here it counts all the same. */
+  private readonly unwritten = new Set<string>();
   private timers: Record<'look' | 'restart' | 'grace', NodeJS.Timeout | undefined> = {
     look: undefined,
     restart: undefined,
@@ -155,25 +159,42 @@ export class DiskWatch {
     const {places, tools} = this.options;
     if (places === undefined) return;
     for (const {name} of states.filter(isUnmet)) {
-      noteUnproven(places, name);
+      this.note(places, name);
       void tools.show(name).then((show) => {
         if (show === undefined || settingsOf(show).fencing !== 'dont-care') return;
-        forgetUnproven(places, name);
+        this.forgetNote(places, name);
         this.tell();
       });
     }
   }
 
+  private note(places: {readonly runDir: string}, name: string): void {
+    const why = noteUnproven(places, name);
+    if (why === undefined) this.unwritten.delete(name);
+    if (why === undefined || this.unwritten.has(name)) return;
+    this.unwritten.add(name);
+    this.options.warn?.(`${name}: it cannot be noted for drbddisk that the copy here is not proven good: ${why}`);
+  }
+
+  private forgetNote(places: {readonly runDir: string}, name: string): void {
+    this.unwritten.delete(name);
+    forgetUnproven(places, name);
+  }
+
   private dropNotes(states: readonly ResourceState[]): void {
     const {places} = this.options;
     if (places === undefined) return;
-    for (const state of states) if (isProven(state)) forgetUnproven(places, state.name);
+    for (const state of states) {
+      if (isProven(state)) this.forgetNote(places, state.name);
+      else if (this.unwritten.has(state.name)) this.note(places, state.name);
+    }
   }
 
   private states(): readonly ResourceState[] {
     const {places} = this.options;
     const states = this.picture.isComplete ? resourcesOf(this.picture) : [];
-    return places === undefined ? states : states.map((state) => judgedHere(places, state));
+    if (places === undefined) return states;
+    return states.map((state) => judgedHere(places, state, this.unwritten.has(state.name) || undefined));
   }
 
   /** Numbers are as old as the line that brought them: other lines add no sample. */

@@ -38,7 +38,8 @@ export function openDiskService(options: DiskServiceOptions): DiskService {
   const {peer, onFacts, log} = options;
   const places = drbdPlaces(options.env);
   const {isFreshStart} = options;
-  const watch = new DiskWatch({...options.watch, tools, peer, places, isFreshStart, onFacts});
+  const warn = (text: string): void => log(record('WARN', 'DISK_NOTE', text));
+  const watch = new DiskWatch({...options.watch, tools, peer, places, isFreshStart, warn, onFacts});
   const isSplit = (name: string): boolean => {
     const kind = readFinding(places, name)?.kind;
     return kind === 'split-brain' || kind === 'unrelated' || readJson(journalPath(places, name)) !== undefined;

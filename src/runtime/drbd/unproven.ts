@@ -1,7 +1,8 @@
 // A disk that was up, Secondary and without its peer when heartbeat started here: DRBD calls it UpToDate, for nobody was here to be told
 // that the other node goes on without it; its own dopd was answered 5. So it is not proven good until the two have met, or the
 // other node's identifiers have shown it. Noted in the run directory, for the agent too; a boot begins anew, because then
-// DRBD itself says Consistent. Promises: a note that cannot be read or written changes nothing of what DRBD says.
+// DRBD itself says Consistent. Promises: a note that cannot be read changes nothing of what DRBD says; one that
+// cannot be written is told to who wanted it.
 
 import {existsSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
 import {type DiskState, hasMet, type ResourceState} from '../../drbd/state.js';
@@ -11,22 +12,31 @@ type Places = {readonly runDir: string};
 const notePath = ({runDir}: Places, resource: string): string =>
   `${runDir}/drbd/${encodeURIComponent(resource)}.unproven`;
 
-export function noteUnproven(places: Places, resource: string): void {
+/** undefined: it is noted; else why it cannot be (no space in the run directory). */
+export function noteUnproven(places: Places, resource: string): string | undefined {
   try {
     mkdirSync(`${places.runDir}/drbd`, {recursive: true});
     writeFileSync(notePath(places, resource), '');
-  } catch {
-    // No space in the run directory.
+    return undefined;
+  } catch (error) {
+    return String(error);
   }
 }
 
 export function forgetUnproven(places: Places, resource: string): void {
-  rmSync(notePath(places, resource), {force: true});
+  try {
+    rmSync(notePath(places, resource), {force: true});
+  } catch {
+    // What stays there counts no more once the two have met.
+  }
 }
 
 /** The state as it is to be judged. A disk that has met its peer, or that somebody promoted, is what DRBD says. */
-export function judgedHere(places: Places, state: ResourceState): ResourceState {
-  const isNoted = existsSync(notePath(places, state.name));
+export function judgedHere(
+  places: Places,
+  state: ResourceState,
+  isNoted = existsSync(notePath(places, state.name)),
+): ResourceState {
   return isNoted && isUnmet(state) ? {...state, isUnproven: true} : state;
 }
 
