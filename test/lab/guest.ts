@@ -43,13 +43,14 @@ export class Guest {
   readonly #port: 'cmd' | 'cli';
   readonly #waiting = new Map<string, Waiting>();
   #socket: Socket | undefined;
+  #connecting: Promise<Socket> | undefined;
   #serial = 0;
   #isPaused = false;
 
-  constructor(number: number, port: 'cmd' | 'cli' = 'cmd') {
+  constructor(number: number, port: 'cmd' | 'cli' = 'cmd', lab = labDirectory) {
     this.number = number;
     this.name = `data-1-${number}`;
-    this.directory = `${labDirectory}/n${number}`;
+    this.directory = `${lab}/n${number}`;
     this.#port = port;
   }
 
@@ -236,8 +237,16 @@ export class Guest {
     this.#waiting.clear();
   }
 
+  /** One connection for all that ask at once: QEMU reads from the first only, and lets a second wait without an answer. */
   async #connect(): Promise<Socket> {
     if (this.#socket && !this.#socket.destroyed) return this.#socket;
+    this.#connecting ??= this.#open().finally(() => {
+      this.#connecting = undefined;
+    });
+    return this.#connecting;
+  }
+
+  async #open(): Promise<Socket> {
     const socket = connect(`${this.directory}/${this.#port}.sock`);
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve);
