@@ -3,7 +3,7 @@
 // show is not guessed at; of several connections only those between nodes of the cluster count.
 
 import type {DiagnosticCode} from '../errors/diagnostics.js';
-import {type ConfConnection, connectionsOf, handlerOf, hostsOf, resourceBlocks} from './conf.js';
+import {type ConfConnection, connectionsOf, diskValuesOf, handlerOf, hostsOf, resourceBlocks} from './conf.js';
 import {parseShow} from './show.js';
 
 export interface ConfQuestion {
@@ -42,6 +42,7 @@ export function checkConf(text: string, question: ConfQuestion): readonly ConfFi
         ...checkSplitBrain(each),
         ...checkWrites(each),
       ]),
+      ...checkDisks((key) => diskValuesOf(block, dump, question.node, key)),
       ...checkHosts(hostsOf(block), question.nodes),
     ];
     const isFirst = (each: Found, at: number): boolean => found.findIndex((other) => other.text === each.text) === at;
@@ -116,7 +117,7 @@ function checkSplitBrain({afterSplitBrain: [none, one, both]}: ConfConnection): 
   return found;
 }
 
-function checkWrites({protocol, allowsTwoPrimaries}: ConfConnection): readonly Found[] {
+function checkWrites({protocol, allowsTwoPrimaries, onCongestion}: ConfConnection): readonly Found[] {
   const found: Found[] = [];
   if (protocol !== 'C') {
     const early =
@@ -129,6 +130,26 @@ function checkWrites({protocol, allowsTwoPrimaries}: ConfConnection): readonly F
     const text =
       'allow-two-primaries: DRBD refuses no second Primary, and a file system mounted on both nodes is destroyed';
     found.push({code: 'DRBD_CONF_TWO_PRIMARIES', text});
+  }
+  if (onCongestion === 'pull-ahead') {
+    const text =
+      'on-congestion pull-ahead: when the link is full DRBD stops replicating, and the other copy is Inconsistent until it has caught up';
+    found.push({code: 'DRBD_CONF_CONGESTION', text});
+  }
+  return found;
+}
+
+/** `disk-barrier no` is the default since 8.4.2: flushes do the work. */
+function checkDisks(valuesOf: (key: string) => readonly string[]): readonly Found[] {
+  const flushes = ['disk-flushes', 'md-flushes'].filter((key) => valuesOf(key).includes('no'));
+  const found: Found[] = flushes.map((key) => ({
+    code: 'DRBD_CONF_FLUSHES',
+    text: `${key} no: what the disk has only in its cache counts as written, so a power cut of both nodes can lose acknowledged writes`,
+  }));
+  if (valuesOf('on-io-error').includes('pass_on')) {
+    const text =
+      'on-io-error pass_on: a block that could not be written here is only marked, and the service goes on with a disk that fails';
+    found.push({code: 'DRBD_CONF_IO_ERROR', text});
   }
   return found;
 }

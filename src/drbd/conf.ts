@@ -10,6 +10,8 @@ export interface ConfConnection {
   readonly protocol: string;
   readonly fencing: string;
   readonly allowsTwoPrimaries: boolean;
+  /** What DRBD does when the link cannot take what is written. */
+  readonly onCongestion: string;
   /** What follows a split brain when no node, one or both are Primary. */
   readonly afterSplitBrain: readonly [none: string, one: string, both: string];
 }
@@ -45,6 +47,7 @@ export function connectionsOf(resource: ShowBlock, dump: ShowBlock, node: string
       protocol: net('protocol') ?? 'C',
       fencing: fencingOf(scopes, volumes),
       allowsTwoPrimaries: net('allow-two-primaries') === 'yes',
+      onCongestion: net('on-congestion') ?? 'block',
       afterSplitBrain: [
         net('after-sb-0pri') ?? 'disconnect',
         net('after-sb-1pri') ?? 'disconnect',
@@ -52,6 +55,14 @@ export function connectionsOf(resource: ShowBlock, dump: ShowBlock, node: string
       ],
     };
   });
+}
+
+/** What a key of the section `disk` says for the volumes of this node; a volume for which nothing says it is left out. */
+export function diskValuesOf(resource: ShowBlock, dump: ShowBlock, node: string, key: string): readonly string[] {
+  const common = inForce([resource, commonOf(dump)], ['disk'], key);
+  const volumes = volumesOf(resource, node);
+  const found = volumes.map((volume) => inForce([volume], ['disk'], key) ?? common);
+  return [...new Set(volumes.length === 0 ? [common] : found)].filter((each) => each !== undefined);
 }
 
 /** 8.4 has it in `disk`, for each volume, and goes by the strictest; 9 has it in `net`. */

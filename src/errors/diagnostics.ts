@@ -113,6 +113,9 @@ export const diagnosticCatalogue = {
   DRBD_CONF_SPLIT_BRAIN: warning('leave it at disconnect, the default; systole drbd resolve keeps a backup'),
   DRBD_CONF_PROTOCOL: warning('protocol C'),
   DRBD_CONF_TWO_PRIMARIES: warning('remove allow-two-primaries: it is for cluster file systems'),
+  DRBD_CONF_CONGESTION: warning('on-congestion block, the default'),
+  DRBD_CONF_FLUSHES: warning('leave it at yes, the default, unless the cache of every disk here has a battery'),
+  DRBD_CONF_IO_ERROR: warning('on-io-error detach: the service goes on with the disk of the other node'),
   DRBD_CONF_HOSTS: warning('on NAME must be the name of a node in ha.cf, as uname -n prints it'),
 } satisfies Record<string, Row>;
 

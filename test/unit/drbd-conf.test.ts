@@ -142,6 +142,46 @@ describe('after a split brain', () => {
   });
 });
 
+describe('what an acknowledged write rests on', () => {
+  const found = (disk: string, more = '', net = ''): readonly string[] =>
+    judge(conf(`disk { fencing resource-only; ${disk} } net { ${net} } ${more}`), ['data']);
+
+  test('flushes switched off, for data or for metadata; barriers are off by default since 8.4.2', () => {
+    assert.deepEqual(found('disk-flushes no;'), ['DRBD_CONF_FLUSHES  disk-flushes no']);
+    assert.deepEqual(found('disk-flushes no; md-flushes no; disk-barrier no; disk-drain yes;'), [
+      'DRBD_CONF_FLUSHES  disk-flushes no',
+      'DRBD_CONF_FLUSHES  md-flushes no',
+    ]);
+    assert.deepEqual(found('disk-flushes yes; md-flushes yes; disk-barrier no;'), []);
+    const common = 'common { handlers { fence-peer /h; } disk { fencing resource-only; md-flushes no; } }';
+    assert.deepEqual(judge(`${common} resource data { on data-1-1 { } on data-1-2 { } }`, ['data']), [
+      'DRBD_CONF_FLUSHES  md-flushes no',
+    ]);
+  });
+
+  test('each volume here counts, with its own word before that of the resource; the other node says its own', () => {
+    const volume = (at: number, disk: string) => `volume ${at} { disk /dev/sdb; disk { ${disk} } }`;
+    const here = (text: string) => `on data-1-1 { ${text} }`;
+    assert.deepEqual(found('', here(volume(0, '') + volume(1, 'disk-flushes no;'))), [
+      'DRBD_CONF_FLUSHES  disk-flushes no',
+    ]);
+    assert.deepEqual(found('disk-flushes no;', here(volume(0, 'disk-flushes yes;'))), []);
+    assert.deepEqual(found('disk-flushes no;', here(volume(0, 'disk-flushes yes;') + volume(1, ''))), [
+      'DRBD_CONF_FLUSHES  disk-flushes no',
+    ]);
+    assert.deepEqual(found('', `on data-1-2 { ${volume(0, 'disk-flushes no;')} }`), []);
+  });
+
+  test('a disk error that is passed on, and a link that is left behind when it is full', () => {
+    assert.deepEqual(found('on-io-error pass_on;', '', 'on-congestion pull-ahead;'), [
+      'DRBD_CONF_CONGESTION  on-congestion pull-ahead',
+      'DRBD_CONF_IO_ERROR  on-io-error pass_on',
+    ]);
+    for (const policy of ['detach', 'call-local-io-error'])
+      assert.deepEqual(found(`on-io-error ${policy};`, '', 'on-congestion block;'), []);
+  });
+});
+
 describe('in the programs', () => {
   let drbd: FakeDrbd;
   let where: Place;
