@@ -8,11 +8,13 @@ import {spawn} from 'node:child_process';
 import {copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
 import {afterEach, beforeEach, describe, jest, test} from '@jest/globals';
+import {groupsUsing} from '../../src/commands/lib/drbd-resolve.js';
 import {parseGenerations} from '../../src/drbd/generation.js';
 import {type ResolveRequest, refusalToResolve} from '../../src/drbd/resolve-check.js';
 import {nextResolveStep, type ResolveSight, type Step} from '../../src/drbd/resolve-plan.js';
 import type {Connection, DiskState, ResourceState, Role} from '../../src/drbd/state.js';
 import type {View} from '../../src/drbd/view.js';
+import type {ClusterStatus, GroupStatus} from '../../src/model/control.js';
 import {layOver, readManifest} from '../../src/runtime/drbd/backup.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
 import {findingPath, journalPath, viewHere, writeJson} from '../../src/runtime/drbd/view-here.js';
@@ -592,6 +594,18 @@ describe('refused, with what to do, and nothing is touched', () => {
   test('another name, none, the end of the input, an interruption', async () => {
     for (const keys of ['date\r', '\r', 'DATA\r', '\x04', '\x03'])
       await says(await resolveAt(keys), 3, /not confirmed: nothing was changed/);
+  });
+
+  test('whoever names the disk in haresources uses it, by whatever word', () => {
+    const uses = (word: string, more: Partial<GroupStatus> = {}): boolean => {
+      const group = {key: 'A', owner: 'n1', state: 'running', resources: [{word: 'IPaddr::10.0.0.1'}, {word}], ...more};
+      return groupsUsing('data', {node: 'n1', groups: [group]} as unknown as ClusterStatus).join() === 'A';
+    };
+    for (const word of ['drbddisk::data', 'drbddisk::data/0', 'drbddisk', 'drbddisk::all']) {
+      assert.equal(uses(word), true, word);
+      assert.equal(uses(word, {owner: 'n2', state: 'stopped'}), false, word);
+    }
+    for (const word of ['drbddisk::database', 'drbddisk::logs/0', 'data']) assert.equal(uses(word), false, word);
   });
 
   test('nobody to ask', async () => says(await resolve(), 1, /hint: --yes/));

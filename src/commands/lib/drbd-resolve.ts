@@ -1,8 +1,11 @@
 // What `systole drbd resolve` asks around before it judges: who holds the device here, and whether a group of the cluster uses it.
 
+import {resourceOf} from '../../config/haresources.js';
 import type {Report} from '../../drbd/describe.js';
 import {type Refusal, refusalToResolve} from '../../drbd/resolve-check.js';
 import type {View} from '../../drbd/view.js';
+import type {ClusterStatus} from '../../model/control.js';
+import {diskOf} from '../../model/disk.js';
 import {holdersOf} from '../../runtime/drbd/holders.js';
 import {ask} from './daemon.js';
 
@@ -23,14 +26,18 @@ export async function mayResolve(question: ResolveQuestion): Promise<Refusal | u
   return refusalToResolve({...rest, resource, node, state, holders: holders.map(({text}) => text), groups});
 }
 
-/** Without a daemon no group runs here; a group that is stopped or only tried elsewhere is in nobody's way. */
+/** Without a daemon no group runs here. */
 async function groupsHere(resource: string): Promise<readonly string[]> {
   const reply = await ask({command: 'status'});
-  if (!reply.ok || !reply.status) return [];
-  const {groups, node} = reply.status;
+  return reply.ok && reply.status ? groupsUsing(resource, reply.status) : [];
+}
+
+/** A group that is stopped or only tried elsewhere is in nobody's way. */
+export function groupsUsing(resource: string, {groups, node}: ClusterStatus): readonly string[] {
   const isActive = (state: string): boolean => state === 'running' || state === 'starting' || state === 'stopping';
+  const isOf = (word: string): boolean => ['all', resource].includes(diskOf(resourceOf(word)) ?? '');
   return groups
     .filter((group) => group.owner === node || isActive(group.state))
-    .filter((group) => group.resources.some(({word}) => word === `drbddisk::${resource}` || word === 'drbddisk::all'))
+    .filter((group) => group.resources.some(({word}) => isOf(word)))
     .map(({key}) => key);
 }
