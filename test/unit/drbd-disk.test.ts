@@ -250,6 +250,67 @@ describe('promote', () => {
   });
 });
 
+describe('of two volumes 8.4 promotes one after the other, and shows the highest role', () => {
+  const SECOND = 'echo "1: State change failed: (-10) State change was refused by peer node" >&2; exit 11';
+  const proc = (...roles: readonly string[]): {readonly procDrbd: string} => {
+    const minors = roles.map((role, at) => ` ${at}: cs:Connected ro:${role}/Secondary ds:UpToDate/UpToDate C r-----\n`);
+    drbd.put('proc', `version: 8.4.11 (api:1/proto:86-101)\n${minors.join('')}`);
+    return {procDrbd: `${drbd.dir}/proc`};
+  };
+  beforeEach(() => {
+    const devices = [0, 1].flatMap((at) => [
+      `device name:data volume:${at} minor:${at} disk:UpToDate`,
+      `peer-device name:data peer-node-id:0 conn-name:peer volume:${at} replication:Established peer-disk:UpToDate`,
+    ]);
+    const peer = 'connection name:data peer-node-id:0 conn-name:peer connection:Connected role:Secondary';
+    const lines = ['resource name:data role:$role suspended:no', peer, ...devices, '-'];
+    drbd.put('on-events2', `${lines.map((line) => `echo "exists ${line}"`).join('\n')}\nexit 0\n`);
+    drbd.put('on-primary', `role=Primary; save; ${SECOND}`);
+  });
+
+  test('the second one was refused: failed, with the words of the command', async () => {
+    const {exit, text} = await promote('data', options(proc('Primary', 'Secondary')));
+    assert.equal(exit, 1);
+    assert.match(text, /cannot make data Primary: exit code 11: 1: State change failed: \(-10\)/);
+  });
+
+  test('half promoted by an earlier try: the rest is promoted too', async () => {
+    drbd.set({role: 'Primary'});
+    const half = proc('Primary', 'Secondary');
+    drbd.put('on-primary', `sed -i 's/ro:Secondary/ro:Primary/' proc; exit 0`);
+    assert.equal((await promote('data', options(half))).exit, 0);
+    assert.deepEqual(drbd.calls(), ['primary data']);
+    assert.equal((await promote('data', options(half))).exit, 0);
+    assert.deepEqual(drbd.calls(), ['primary data'], 'there is nothing left to do');
+  });
+
+  test('all of them are Primary whatever the exit code said; 9 promotes all or none', async () => {
+    assert.equal((await promote('data', options(proc('Primary', 'Primary')))).exit, 0);
+    drbd.set({});
+    drbd.put('proc', 'version: 9.2.14 (api:2/proto:118-122)\n');
+    assert.equal((await promote('data', options({procDrbd: `${drbd.dir}/proc`}))).exit, 0);
+  });
+
+  test('which are Primary cannot be told: failed, unless the command ends well when it is asked again', async () => {
+    for (const nothing of [{procDrbd: `${drbd.dir}/none`}, proc('Primary')]) {
+      drbd.set({});
+      const {exit, text} = await promote('data', options(nothing));
+      assert.equal(exit, 1);
+      assert.match(text, /cannot make every volume of data Primary: exit code 11: 1: State change failed/);
+    }
+    drbd.put('on-primary', 'role=Primary; save; exit 0');
+    assert.equal((await promote('data', options({procDrbd: `${drbd.dir}/none`}))).exit, 0);
+  });
+
+  test('the agent', async () => {
+    const start = await agent('data', 'start');
+    assert.equal(start.status, 1, start.stderr);
+    assert.match(start.stderr, /State change failed: \(-10\)/);
+    drbd.put('on-primary', 'role=Primary; save; exit 0');
+    assert.equal((await agent('data', 'start')).status, 0);
+  });
+});
+
 describe('demote', () => {
   const quick = {patience: 50, term: 2000, kill: 2000};
 

@@ -7,12 +7,14 @@ import {DEFAULT_SETTINGS, type DrbdSettings, noticeMs, settingsOf} from '../../d
 import {hasMet, type ResourceState} from '../../drbd/state.js';
 import {type Holder, holdersOf} from './holders.js';
 import {type DrbdTools, reasonOf, refusalIn, type Sight, type ToolExit} from './tools.js';
+import {isWhollyPrimary} from './wholly-primary.js';
 
 export interface DiskOptions {
   readonly tools: DrbdTools;
   readonly info: (text: string) => void;
   readonly warn: (text: string) => void;
   readonly holders?: (minor: number) => readonly Holder[];
+  readonly procDrbd?: string;
   readonly pollMs?: number;
   /** Beyond DRBD's own timers, and how long a peer that comes up with us is waited for. */
   readonly slackMs?: number;
@@ -48,7 +50,9 @@ export async function promote(resource: string, options: DiskOptions): Promise<D
   let settings: DrbdSettings | undefined;
   for (;;) {
     if (sight.found !== 'up') return failed(`cannot promote ${resource}: ${whyNot(sight, resource)}`);
-    const judged = judgePromotion(options.judged?.(sight.state) ?? sight.state);
+    const isWhole = isWhollyPrimary(sight.state, options.procDrbd);
+    if (isWhole === undefined) return askAgain(resource, tools);
+    const judged = judgeRest(options.judged?.(sight.state) ?? sight.state, isWhole);
     if (judged.verdict === 'already') return done(`${resource} is Primary`);
     if (judged.verdict === 'refuse') return failed(explainPromotion(resource, judged));
     // Read only when there is something to wait for: the ordinary promotion is a matter of processes to start.
@@ -57,7 +61,7 @@ export async function promote(resource: string, options: DiskOptions): Promise<D
     if (mayTry(judged, settings)) {
       const exit = await tools.adm(['primary', resource], PRIMARY_MS);
       // Believed only when it has been read back.
-      if (exit.code === 0 && (await isPrimary(resource, tools))) return done(`${resource} is Primary`);
+      if (exit.code === 0 && (await isPrimary(resource, options))) return done(`${resource} is Primary`);
       last = await explainRefusal(resource, exit, judged, sight.state, options);
       if (exit.missing || refusalIn(exit) === 'no-good-data') return failed(last);
     }
@@ -84,9 +88,21 @@ function mayTry(judged: Promotion, settings: DrbdSettings | undefined): boolean 
   return judged.verdict === 'wait' && judged.code === 'peer-primary' && settings?.allowsTwoPrimaries === false;
 }
 
-async function isPrimary(resource: string, tools: DrbdTools): Promise<boolean> {
+async function isPrimary(resource: string, {tools, procDrbd}: DiskOptions): Promise<boolean> {
   const sight = await tools.read(resource);
-  return sight.found === 'up' && sight.state.role === 'Primary';
+  return sight.found === 'up' && sight.state.role === 'Primary' && isWhollyPrimary(sight.state, procDrbd) !== false;
+}
+
+/** Of some volumes 8.4 has made only the first Primary; the others are judged as if none were. */
+function judgeRest(state: ResourceState, isWhole: boolean): Promotion {
+  return judgePromotion(state.role === 'Primary' && !isWhole ? {...state, role: 'Secondary'} : state);
+}
+
+/** Which of its volumes are Primary cannot be told; where all are, this is nothing to do, and ends well. */
+async function askAgain(resource: string, tools: DrbdTools): Promise<DiskResult> {
+  const exit = await tools.adm(['primary', resource], PRIMARY_MS);
+  if (exit.code === 0) return done(`${resource} is Primary`);
+  return failed(`cannot make every volume of ${resource} Primary: ${reasonOf(exit)}`);
 }
 
 /** What is there, once it is up; or why it cannot be. */
