@@ -4,6 +4,7 @@
 // refusal says which volume, what promoting would lose and what to do. Nobody here ever proposes to force by itself.
 
 import type {DiskState, PeerState, PeerVolumeState, ResourceState, VolumeState} from './state.js';
+import {newDiskText} from './words.js';
 
 export type Promotion =
   | {readonly verdict: 'promote' | 'already'}
@@ -28,7 +29,8 @@ const TARGET = ['SyncTarget', 'PausedSyncT', 'Behind'];
 
 export function judgePromotion(state: ResourceState): Promotion {
   if (state.role === 'Primary') return {verdict: 'already'};
-  if (state.volumes.length === 0) return refuse('no-disk', `${state.name} has no volume`, 'nothing', 'drbdadm adjust');
+  if (state.volumes.length === 0)
+    return refuse('no-disk', `${state.name} has no volume`, 'nothing', `drbdadm adjust ${state.name}`);
   const order = {refuse: 0, wait: 1, promote: 2, already: 2};
   const judged = state.volumes.map((volume) => judgeVolume(state, volume));
   const worst = judged.reduce((left, right) => (order[right.verdict] < order[left.verdict] ? right : left));
@@ -94,7 +96,7 @@ function judgeDisk(state: ResourceState, disk: DiskState, which: string, peer: s
         'inconsistent',
         `the disk of ${which} is Inconsistent: a synchronisation was never begun or never finished`,
         `any consistency: old and new blocks are mixed, a file system on it is damaged`,
-        `start ${peer} and let the synchronisation finish; for a new resource docs/drbd.md, "First start", says on which node to begin it`,
+        `start ${peer} and let the synchronisation finish; only where neither node ever had data: docs/drbd.md, "First start"`,
       );
     case 'Diskless':
     case 'Detaching':
@@ -103,7 +105,7 @@ function judgeDisk(state: ResourceState, disk: DiskState, which: string, peer: s
         'no-disk',
         `${which} has no disk here (${disk})`,
         `nothing, but there is no data here to serve`,
-        `look for disk errors in the kernel log, replace the disk, then run: drbdadm adjust ${state.name}`,
+        `look for disk errors in the kernel log; the old disk again: drbdadm adjust ${state.name}; ${newDiskText(state.name)}`,
       );
     case 'DUnknown':
     case 'Unknown':

@@ -28,6 +28,11 @@ function lines(text: string): readonly string[] {
     .filter((line) => line !== '');
 }
 
+/** What to do where a disk has no metadata. Who knows only one node cannot tell a replaced disk from a first start. */
+export function newDiskText(resource: string): string {
+  return `new disk: drbdadm create-md ${resource}, then drbdadm up ${resource} (or adjust); the other node's data are copied here; never primary --force here (docs/drbd.md, "A disk fails"). Only where neither node ever had data: docs/drbd.md, "First start"`;
+}
+
 /** What stopped a drbdadm command; the kernel's number in parentheses is stabler than its words. */
 export type Refusal =
   | 'peer-primary'

@@ -112,6 +112,18 @@ test('without a disk: adjusted, but never under a Primary', async () => {
   assert.deepEqual(drbd.calls(), ['adjust data']);
 });
 
+test('a disk that was replaced: what it needs is said, by up and by adjust alike', async () => {
+  const needs =
+    /has no DRBD metadata\..+ new disk: drbdadm create-md data, then drbdadm up data .+; never primary --force here/;
+  const [up] = await bringUp({up: 'no', meta: ''});
+  assert.match(up ?? '', needs);
+  said = [];
+  drbd.put('on-adjust', 'echo "No valid meta data found" >&2; exit 1');
+  const [adjust, ...others] = await bringUp({disk: 'Diskless'});
+  assert.match(adjust ?? '', needs);
+  assert.deepEqual(others, []);
+});
+
 test('no metadata, no such resource: one warning each that says what to do', async () => {
   const [text] = await bringUp({up: 'no', meta: ''});
   assert.match(text ?? '', /no DRBD metadata.+First start/);

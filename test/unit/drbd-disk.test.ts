@@ -120,6 +120,14 @@ describe('the agent', () => {
     assert.match(other.stderr, /gives this host no resource logs.+uname -n/);
   });
 
+  test('a disk that was replaced: the agent says what it needs, and adjust is no longer all of it', async () => {
+    drbd.set({disk: 'Diskless'});
+    drbd.put('on-adjust', 'echo "No valid meta data found" >&2; exit 1');
+    const {said, ...asked} = options();
+    assert.equal((await promote('data', {...asked, warn: (text) => void said.push(text)})).exit, 1);
+    assert.match(said.join('\n'), /has no DRBD metadata\..+ new disk: drbdadm create-md data, then drbdadm up data/);
+  });
+
   test('all: every resource of the configuration', async () => {
     assert.equal((await agent('start')).status, 0);
     assert.equal(drbd.get('role'), 'Primary');

@@ -98,12 +98,24 @@ test('a refusal names volume, device, loss and remedy, and never proposes to for
   for (const [, sketch, expected] of table) {
     const judged = judgePromotion(stateOf(sketch));
     const text = explainPromotion('data', judged);
-    assert.doesNotMatch(text, /--force|discard/);
+    assert.doesNotMatch(text.replace('never primary --force here', ''), /--force|discard/);
     if (expected.startsWith('refuse'))
       assert.match(text, /^not promoting data: .+\. Promoting would lose .+\. What to do: /);
   }
   const text = explainPromotion('data', judgePromotion(stateOf({disks: ['UpToDate', 'Outdated'], peer: 'data-1-1'})));
   assert.match(text, /data\/1 \(\/dev\/drbd1\) is Outdated: data-1-1 went on writing/);
+});
+
+test('a disk that was replaced gets metadata first; adjust is for the old one', () => {
+  for (const disk of ['Diskless', 'Failed'] as const) {
+    const text = explainPromotion('data', judgePromotion(stateOf({disks: [disk]})));
+    assert.match(
+      text,
+      /the old disk again: drbdadm adjust data; new disk: drbdadm create-md data, then drbdadm up data/,
+    );
+    assert.match(text, /the other node's data are copied here; never primary --force here .*"A disk fails"/);
+    assert.match(text, /Only where neither node ever had data: .*"First start"/);
+  }
 });
 
 test('a synchronisation shows its progress', () => {

@@ -56,7 +56,8 @@ async function attach(resource: string, options: BringUpOptions): Promise<void> 
     log('info', 'DISK_ADJUST', `${resource} has no disk here: running drbdadm adjust ${resource}`, {resource}),
   );
   const exit = await options.tools.admAlone('adjust', resource, TOOL_MS);
-  if (exit.code !== 0) warn(options, resource, `drbdadm adjust ${resource}: ${reasonOf(exit)}`);
+  if (exit.code !== 0)
+    warn(options, resource, `cannot attach the disk of ${resource}: ${whyNotUp(resource, exit, 'adjust')}`);
 }
 
 async function connect(resource: string, options: BringUpOptions): Promise<void> {

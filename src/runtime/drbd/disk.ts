@@ -5,6 +5,7 @@
 import {explainPromotion, judgePromotion, type Promotion} from '../../drbd/judge.js';
 import {DEFAULT_SETTINGS, type DrbdSettings, noticeMs, settingsOf} from '../../drbd/show.js';
 import {hasMet, type ResourceState} from '../../drbd/state.js';
+import {newDiskText} from '../../drbd/words.js';
 import {type Holder, holdersOf} from './holders.js';
 import {type DrbdTools, reasonOf, refusalIn, type Sight, type ToolExit} from './tools.js';
 import {isWhollyPrimary} from './wholly-primary.js';
@@ -121,7 +122,7 @@ async function bringUp(resource: string, options: DiskOptions): Promise<DiskResu
   // The manager may have brought it up in the meantime, and then there was nothing left to do.
   if (exit.code !== 0 && sight.found !== 'up' && (await tools.read(resource)).found !== 'up')
     return failed(`cannot promote ${resource}: ${whyNotUp(resource, exit)}`);
-  if (exit.code !== 0) options.warn(`drbdadm ${word} ${resource}: ${reasonOf(exit)}`);
+  if (exit.code !== 0) options.warn(whyNotUp(resource, exit, word));
   await meetPeer(resource, options);
   return tools.read(resource);
 }
@@ -149,13 +150,13 @@ export async function secondAttemptMs(resource: string, tools: DrbdTools, leastM
   return Math.min(Math.max(leastMs, connectIntervalMs + AFTER_ATTEMPT_MS), ATTEMPT_MS_MAX);
 }
 
-/** What `drbdadm up` met, and what to do about it. */
-export function whyNotUp(resource: string, exit: ToolExit): string {
+/** What `drbdadm up` or `adjust` met, and what to do about it. */
+export function whyNotUp(resource: string, exit: ToolExit, word: 'up' | 'adjust' = 'up'): string {
   if (refusalIn(exit) === 'not-configured')
     return `drbd.conf gives this host no resource ${resource}. What to do: compare \`on NAME\` in it with the output of uname -n`;
   if (refusalIn(exit) === 'no-metadata')
-    return `its disk has no DRBD metadata. What to do: docs/drbd.md, "First start"; if there should be some, look whether the right disk is configured`;
-  return `drbdadm up ${resource}: ${reasonOf(exit)}`;
+    return `its disk has no DRBD metadata. What to do: look whether the right disk is configured; ${newDiskText(resource)}`;
+  return `drbdadm ${word} ${resource}: ${reasonOf(exit)}`;
 }
 
 async function explainRefusal(
