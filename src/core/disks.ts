@@ -3,9 +3,10 @@
 // wants more: the taker's copy connected and UpToDate, as either node sees it. Facts that are not known bar nothing.
 
 import type {ControlReply} from '../model/control.js';
-import {barsAfterFailure, type DiskFacts, diskOf, isOrdinary, progressText} from '../model/disk.js';
+import {barsAfterFailure, type DiskFacts, diskOf, isDiffering, isOrdinary, progressText} from '../model/disk.js';
 import type {Resource, ResourceGroup} from '../model/resource.js';
 import type {Now} from '../model/time.js';
+import {tellDisks} from './disk-news.js';
 import {type Draft, ownsGroup, say} from './draft.js';
 import {forgive} from './forgive.js';
 import type {GroupState, ManagerState} from './state.js';
@@ -26,6 +27,7 @@ export function disksChanged(draft: Draft, disks: readonly DiskFacts[]): void {
   const barred = state.groups.filter((group) => barOf(state, group) !== undefined);
   const ofDisks = barred.filter((group) => isDisksFailure(state, group));
   state.disks = disks;
+  tellDisks(draft, disks);
   // The edge says so where DRBD's programs are missing: there is nothing to wait for.
   if (disks.length === 0) state.disksDueMs = 0;
   for (const group of barred) {
@@ -142,15 +144,22 @@ function takeBar(disk: DiskFacts): {readonly code: string; readonly text: string
       text: `${resource} is not connected (${disk.connection}), so the copy here may be old`,
     };
   }
+  if (disk.peerBar !== undefined && isDiffering(disk.peerBar)) return disk.peerBar;
   if (disk.disk === 'UpToDate') return undefined;
   return {code: 'disk', text: `the disk of ${resource} is ${disk.disk} here`};
 }
 
 function notReady(head: string, disk: DiskFacts, reason: {readonly code: string; readonly text: string}): Refusal {
-  const hint = reason.code.startsWith('sync-')
-    ? 'with --wait the command waits for the end of the synchronisation; systole status shows how far it is'
-    : 'DRBD has to replicate again first: see systole status and docs/drbd.md; --wait waits for it';
-  return {ok: false, code: 'DISK_NOT_READY', text: `${head}: ${withProgress(disk, reason.text)}`, hint};
+  const text = `${head}: ${withProgress(disk, reason.text)}`;
+  return {ok: false, code: 'DISK_NOT_READY', text, hint: hintFor(reason)};
+}
+
+function hintFor(reason: {readonly code: string; readonly text: string}): string {
+  if (reason.code.startsWith('sync-'))
+    return 'with --wait the command waits for the end of the synchronisation; systole status shows how far it is';
+  if (isDiffering(reason))
+    return 'connected anew, DRBD synchronises these blocks from the node that serves; --wait waits for it';
+  return 'DRBD has to replicate again first: see systole status and docs/drbd.md; --wait waits for it';
 }
 
 function withProgress(disk: DiskFacts, text: string): string {

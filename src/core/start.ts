@@ -34,6 +34,7 @@ export function initialState(config: ClusterConfig, now: Now, claims: GroupsInFo
     peer: partner === undefined ? undefined : newPeer(partner),
     groups: groupsHere(config).map((group) => ({...groupOf(group), claim: claims[group.key] ?? FIRST_CLAIM})),
     disks: [],
+    diskSaid: {},
     disksDueMs: firstFactsDueMs(groupsHere(config), now),
     classic: {
       rstate: 'starting',

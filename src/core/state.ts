@@ -206,6 +206,8 @@ export interface ManagerState {
   groups: GroupState[];
   /** The DRBD resources of the groups; empty: nothing is known. */
   disks: readonly DiskFacts[];
+  /** What the log was told of each. */
+  diskSaid: Readonly<Record<string, DiskSaid>>;
   /** Until then the first facts of them are waited for. */
   disksDueMs: number;
   classic: Classic;
@@ -232,6 +234,12 @@ export interface ManagerState {
   reportedAtMs: number;
   /** When the process ends even if messaging never confirms its own end. */
   exitAtMs: number | undefined;
+}
+
+export interface DiskSaid {
+  readonly role: string;
+  /** As last known while the two were connected. */
+  readonly differsKib: number;
 }
 
 /** What may happen to a group that this node does not own. */

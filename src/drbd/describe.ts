@@ -2,10 +2,11 @@
 // Promises: each state that keeps a node from serving or from being a copy has a line that says what to do; a split brain
 // shows both sides beside each other, and what is not known is said not to be known.
 
+import {differsKib, differsText} from './facts.js';
 import {judgePromotion} from './judge.js';
 import type {SyncProgress} from './proc-drbd.js';
 import {type Finding, primaryText, relationText, splitSinceMs, when} from './split-brain.js';
-import type {ResourceState} from './state.js';
+import type {Replication, ResourceState} from './state.js';
 import {generationsOf, outOfSyncKib, type View} from './view.js';
 
 export interface Report {
@@ -28,6 +29,9 @@ export interface Report {
 
 export type Health = 'good' | 'limited' | 'split-brain' | 'unknown';
 
+/** `drbdadm verify` takes nothing away from two good copies. */
+const WHOLE: readonly Replication[] = ['Established', 'VerifyS', 'VerifyT'];
+
 export function healthOf({trouble, finding, state}: Report): Health {
   if (trouble !== undefined) return 'unknown';
   if (finding.kind === 'split-brain') return 'split-brain';
@@ -37,7 +41,8 @@ export function healthOf({trouble, finding, state}: Report): Health {
     disks.length > 0 &&
     there.length > 0 &&
     disks.every((disk) => disk === 'UpToDate') &&
-    there.every(({disk, replication}) => disk === 'UpToDate' && replication === 'Established');
+    there.every(({disk, replication}) => disk === 'UpToDate' && WHOLE.includes(replication)) &&
+    there.every(({outOfSyncKib: kib}) => (kib ?? 0) === 0);
   return isGood ? 'good' : 'limited';
 }
 
@@ -175,9 +180,11 @@ function todosOf(report: Report): readonly string[] {
   if (finding.kind === 'unrelated') return ['see whether drbd.conf names the right disks on both nodes'];
   if (finding.kind === 'alone') return [`drbdadm adjust ${resource}`];
   const judged = judgePromotion(state);
+  const differing = differsKib(state);
   const isShort = state.peers.every((peer) => peer.connection !== 'Connected');
   return [
     ...(judged.verdict === 'refuse' ? [judged.todo] : []),
+    ...(differing === undefined ? [] : [differsText(resource, differing)]),
     ...(isShort
       ? [`the replication link does not work: see the other node, the cable and the addresses in drbd.conf`]
       : []),

@@ -37,7 +37,14 @@ export function foldEvent(picture: Events2Picture, line: string): Events2Picture
   if (what === 'destroy') return {...picture, objects: rest};
   if (what === 'exists' || what === 'create') return {...picture, objects: {...picture.objects, [id]: keys}};
   if (what !== 'change') return picture;
-  return {...picture, objects: {...picture.objects, [id]: {...before, ...keys}}};
+  return {...picture, objects: {...picture.objects, [id]: {...stillTrue(before, keys), ...keys}}};
+}
+
+/** What is out of sync in one state of replication says nothing of the next. */
+function stillTrue(before: Keys | undefined, change: Keys): Keys {
+  if (before === undefined || change['replication'] === undefined) return before ?? {};
+  const {'out-of-sync': _old, ...rest} = before;
+  return rest;
 }
 
 /** undefined: the closing line is missing. */
@@ -98,7 +105,7 @@ function peerVolumeOf(keys: Keys, device: Keys | undefined): PeerVolumeState {
   const replication = replicationOf(keys['replication']);
   const outOfSyncKib = numberOf(keys['out-of-sync']);
   const sizeKib = numberOf(device?.['size']);
-  const isSyncing = !['Off', 'Established', 'Unknown'].includes(replication);
+  const isSyncing = !['Off', 'Established', 'VerifyS', 'VerifyT', 'Unknown'].includes(replication);
   const computed =
     outOfSyncKib === undefined || !sizeKib ? undefined : Math.round((1 - outOfSyncKib / sizeKib) * 1000) / 10;
   return {

@@ -2,7 +2,7 @@
 // a service, may the other node be given what runs on it, how far a synchronisation is. Bars are only for what DRBD itself
 // says plainly; anything doubtful is left to the agent, which looks again when it is called.
 
-import type {DiskBar, DiskFacts, DiskProgress} from '../model/disk.js';
+import {type DiskBar, type DiskFacts, type DiskProgress, sizeText} from '../model/disk.js';
 import {judgePromotion} from './judge.js';
 import {DISK_STATES, linkOf, type PeerState, type PeerVolumeState, type ResourceState} from './state.js';
 
@@ -16,6 +16,7 @@ const SAMPLES_MAX = 16;
 /** Speed is that of the last half minute. */
 const WINDOW_MS = 30_000;
 const SOURCE = ['StartingSyncS', 'WFBitMapS', 'SyncSource', 'PausedSyncS', 'Ahead'];
+const SETTLED = ['Established', 'VerifyS', 'VerifyT'];
 const IDLE = ['Off', 'Established', 'VerifyS', 'VerifyT', 'Unknown'];
 
 export function factsOf(
@@ -25,6 +26,7 @@ export function factsOf(
 ): DiskFacts {
   const peer = peerIn(state, peerName);
   const volumes = peer?.volumes ?? [];
+  const differing = differsKib(state, peerName);
   return {
     resource: state.name,
     found: 'up',
@@ -41,6 +43,7 @@ export function factsOf(
     replication: volumes.find((each) => isBusy(each))?.replication ?? volumes[0]?.replication ?? 'Off',
     bar: barOf(state),
     peerBar: peerBarOf(state, peer),
+    ...(differing === undefined ? {} : {differsKib: differing}),
     progress: isSyncing(state) ? progressOf(state, samples) : undefined,
   };
 }
@@ -61,6 +64,33 @@ export function factsWithout(resource: string, found: 'down' | 'unknown'): DiskF
     peerBar: bar,
     progress: undefined,
   };
+}
+
+/**
+ * What two connected copies are known to differ in although DRBD calls both good: `drbdadm verify` marks what it finds and changes no
+ * state. Where one disk is gone, or is being synchronised, the number is what that one lacks. undefined: nothing is known to differ.
+ */
+export function differsKib(state: ResourceState, peerName?: string): number | undefined {
+  const peer = peerIn(state, peerName);
+  if (peer?.connection !== 'Connected') return undefined;
+  const isGood = ({volume, disk, replication}: PeerVolumeState): boolean =>
+    disk === 'UpToDate' &&
+    SETTLED.includes(replication) &&
+    state.volumes.some((each) => each.volume === volume && each.disk === 'UpToDate');
+  const kib = peer.volumes.filter(isGood).reduce((sum, {outOfSyncKib}) => sum + (outOfSyncKib ?? 0), 0);
+  return kib === 0 ? undefined : kib;
+}
+
+/** The same state as if nothing was known to differ. */
+export function withoutDifference(state: ResourceState): ResourceState {
+  const known = (each: PeerVolumeState): PeerVolumeState =>
+    SETTLED.includes(each.replication) ? {...each, outOfSyncKib: undefined} : each;
+  return {...state, peers: state.peers.map((peer) => ({...peer, volumes: peer.volumes.map(known)}))};
+}
+
+/** What to do about it, for people; who serves keeps its blocks. */
+export function differsText(resource: string, kib: number): string {
+  return `${sizeText(kib)} of ${resource} are known to differ on the two nodes; on the node that does not serve: drbdadm disconnect ${resource}; drbdadm connect ${resource}`;
 }
 
 /** Any volume, towards any peer, in either direction. */
@@ -145,7 +175,9 @@ function peerBarOf(state: ResourceState, peer: PeerState | undefined): DiskBar |
     return {code: 'sync-source', text: `${state.name} is still being synchronised to it`};
   }
   const disk = worst(peer.volumes.map((each) => each.disk));
-  return disk === 'UpToDate' ? undefined : {code: 'peer-disk', text: `the copy of ${state.name} there is ${disk}`};
+  if (disk !== 'UpToDate') return {code: 'peer-disk', text: `the copy of ${state.name} there is ${disk}`};
+  const differing = differsKib(state, peer?.name.toLowerCase());
+  return differing === undefined ? undefined : {code: 'differs', text: differsText(state.name, differing)};
 }
 
 function progressOf(state: ResourceState, samples: readonly SyncSample[]): DiskProgress | undefined {

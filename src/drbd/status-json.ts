@@ -58,7 +58,7 @@ function peerOf(item: Item): PeerState {
 
 function peerVolumeOf(item: Item): PeerVolumeState {
   const replication = replicationOf(word(item, 'replication-state'));
-  const isSyncing = !['Off', 'Established', 'Unknown'].includes(replication);
+  const isSyncing = !['Off', 'Established', 'VerifyS', 'VerifyT', 'Unknown'].includes(replication);
   return {
     volume: number(item, 'volume') ?? 0,
     replication,

@@ -16,6 +16,8 @@ export interface DiskFacts {
   readonly bar: DiskBar | undefined;
   /** Why the other node may not be given what runs on this disk; undefined: its copy is connected and UpToDate. */
   readonly peerBar: DiskBar | undefined;
+  /** Of two copies that DRBD calls good, connected: what `drbdadm verify` found to differ; undefined: nothing is known to. */
+  readonly differsKib?: number;
   /** While a synchronisation runs, in either direction. */
   readonly progress: DiskProgress | undefined;
 }
@@ -40,6 +42,11 @@ export function isOrdinary({code}: DiskBar): boolean {
   return code === 'peer-primary';
 }
 
+/** Both copies are good by DRBD, and known to differ: in whose favour is not known, so nothing is moved by plan. */
+export function isDiffering({code}: DiskBar): boolean {
+  return code === 'differs';
+}
+
 export interface DiskProgress {
   /** Of the whole device; undefined: not known. */
   readonly percent: number | undefined;
@@ -59,7 +66,7 @@ export function progressText({percent, leftKib, speedKibS, etaS}: DiskProgress):
   ].join(', ');
 }
 
-function sizeText(kib: number): string {
+export function sizeText(kib: number): string {
   if (kib >= 1024 * 1024) return `${(kib / 1024 / 1024).toFixed(1)} GiB`;
   return kib >= 1024 ? `${(kib / 1024).toFixed(1)} MiB` : `${Math.round(kib)} KiB`;
 }

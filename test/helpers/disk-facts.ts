@@ -12,13 +12,20 @@ export interface Said {
   readonly prole?: string;
   readonly pdisk?: string;
   readonly leftKib?: number;
+  /** Found by `drbdadm verify`, and confirmed by a look. */
+  readonly differsKib?: number;
 }
 
 export function facts(said: Said = {}): DiskFacts {
   const {role = 'Secondary', disk = 'UpToDate', conn = 'Connected', prole = 'Secondary', pdisk = 'UpToDate'} = said;
   const repl = said.repl ?? (conn === 'Connected' ? 'Established' : 'Off');
   const {leftKib} = said;
-  const volume = {volume: 0, replication: replicationOf(repl), disk: diskState(pdisk), outOfSyncKib: leftKib};
+  const volume = {
+    volume: 0,
+    replication: replicationOf(repl),
+    disk: diskState(pdisk),
+    outOfSyncKib: leftKib ?? said.differsKib,
+  };
   const donePercent = leftKib === undefined ? undefined : Math.round((1 - leftKib / 262_144) * 1000) / 10;
   const state = {
     name: 'data',
@@ -44,6 +51,8 @@ export const SEEN = {
   active: {role: 'Primary'},
   standby: {prole: 'Primary'},
   idle: {},
+  differs: {role: 'Primary', differsKib: 4096},
+  differsThere: {prole: 'Primary', differsKib: 4096},
   alone: {...LOST},
   aloneActive: {...LOST, role: 'Primary', pdisk: 'Outdated'},
   outdated: {...LOST, disk: 'Outdated'},

@@ -223,6 +223,13 @@ test('what a move waits for: the disks in its scope, as the asking node sees the
   assert.match(of('takeover', 'all', target) ?? '', /^data is being synchronised, 37\.5 %/);
   assert.match(of('takeover', 'all', lost) ?? '', /to it$/);
   assert.equal(of('takeover', 'all', {...target, found: 'unknown'}), undefined);
+  const differs = {
+    ...lost,
+    connection: 'Connected',
+    peerBar: {code: 'differs', text: '4.0 MiB of data differ'},
+  } as const;
+  assert.equal(of('takeover', 'all', differs), '4.0 MiB of data differ');
+  assert.equal(of('takeover', 'all', {...differs, bar: {code: 'peer-primary', text: ''}}), '4.0 MiB of data differ');
 });
 
 test('the disks in systole status, with and without trouble; without disks no such section', () => {
@@ -240,6 +247,9 @@ test('the disks in systole status, with and without trouble; without disks no su
   );
   const good = {...source, peerDisk: 'UpToDate', replication: 'Established', peerBar: undefined, progress: undefined};
   assert.equal(show(good), '  data  here Primary UpToDate, there Secondary UpToDate, Established');
+  const peerBar = {code: 'differs', text: '4.0 MiB of data differ'};
+  for (const role of ['Primary', 'Secondary'])
+    assert.match(show({...good, role, peerBar}) ?? '', /\n {6}no planned move: 4\.0 MiB of data differ$/, role);
   const outdated = {
     ...good,
     role: 'Secondary',

@@ -407,6 +407,79 @@ describe('planned moves', () => {
     on.until(() => on.runners('A').join() === 'n2', 1000);
   });
 
+  describe('copies that are known to differ', () => {
+    const refused = (pair: Pair, name: 'n1' | 'n2', command: 'standby' | 'takeover'): string => {
+      const node = pair.node(name);
+      const id = node.request({command, scope: 'all'});
+      pair.run(2000);
+      const reply = node.replies.get(id);
+      assert.deepEqual(pair.runners('A'), ['n1']);
+      assert.ok(reply?.ok === false && reply.code === 'DISK_NOT_READY', JSON.stringify(reply));
+      return `${reply.text} (${reply.hint})`;
+    };
+    const TEXT =
+      /n2 cannot take A: 4\.0 MiB of data are known to differ .+ does not serve: drbdadm disconnect data; drbdadm connect data/;
+
+    test('hb_standby and hb_takeover are refused, by either node, until they agree', () => {
+      const pair = serving();
+      see(pair.node('n1'), SEEN.differs);
+      assert.match(refused(pair, 'n1', 'standby'), TEXT);
+      assert.match(refused(pair, 'n2', 'takeover'), TEXT);
+      see(pair.node('n1'), SEEN.active);
+      see(pair.node('n2'), SEEN.differsThere);
+      assert.match(refused(pair, 'n2', 'takeover'), TEXT);
+      assert.match(refused(pair, 'n1', 'standby'), TEXT);
+      see(pair.node('n2'), SEEN.standby);
+      pair.node('n1').request({command: 'standby', scope: 'all'});
+      pair.until(() => pair.runners('A').join() === 'n2', 1000);
+    });
+
+    test('auto_failback waits for them to agree, and moves by itself', () => {
+      const on = new Pair({haresources: 'n2 A drbddisk::data Fs', autoFailback: 'on'});
+      on.node('n1').boot();
+      on.run(20);
+      on.node('n1').missed('n2');
+      on.until(() => on.runners('A').join() === 'n1', 2000);
+      see(on.node('n1'), SEEN.differs);
+      returns(on, 'n2');
+      see(on.node('n2'), SEEN.differsThere);
+      on.run(60_000);
+      assert.deepEqual(on.runners('A'), ['n1']);
+      assert.equal(count(on, 'n1 info n2 is back, its resources stay here for now: n2 cannot take A: 4.0 MiB'), 1);
+      see(on.node('n2'), SEEN.standby);
+      see(on.node('n1'), SEEN.active);
+      on.until(() => on.runners('A').join() === 'n2', 1000);
+    });
+
+    test('it is said once, and once when it is over', () => {
+      const pair = serving();
+      const n1 = pair.node('n1');
+      see(n1, SEEN.differs);
+      see(n1, {...SEEN.differs, differsKib: 8192});
+      see(n1, {...SEEN.differs, repl: 'VerifyS'});
+      assert.equal(count(pair, 'n1 WARN 4.0 MiB of data are known to differ'), 1);
+      see(n1, {...SEEN.active, conn: 'Connecting', pdisk: 'DUnknown', repl: 'Off'});
+      see(n1, SEEN.source);
+      assert.equal(count(pair, 'n1 info The copies of data'), 0);
+      see(n1, SEEN.active);
+      assert.equal(count(pair, 'n1 info The copies of data on the two nodes are not known to differ any more'), 1);
+    });
+
+    test('the serving node dies: the other one takes over, and the log says what it may lack', () => {
+      const pair = serving();
+      const n2 = pair.node('n2');
+      see(n2, SEEN.differsThere);
+      pair.node('n1').powerCut();
+      n2.missed('n1');
+      see(n2, SEEN.alone);
+      pair.until(() => pair.runners('A').join() === 'n2', 2000);
+      see(n2, {...SEEN.aloneActive, leftKib: 12});
+      assert.equal(count(pair, 'n2 WARN data is made Primary here with a copy that is known to differ'), 1);
+      see(n2, {...SEEN.aloneActive, leftKib: 4096});
+      assert.equal(count(pair, 'n2 WARN data is made Primary here with a copy that is known to differ'), 1);
+    });
+  });
+
   test('a graceful stop is always possible; the node with old data takes nothing, until the disks met again', () => {
     const pair = serving();
     const [n1, n2] = [pair.node('n1'), pair.node('n2')];

@@ -100,6 +100,60 @@ test('progress, speed and time left come from looks while it synchronises', asyn
   assert.equal(done.peerBar, undefined);
 });
 
+describe('copies that verify found to differ', () => {
+  const VERIFIED = {role: 'Primary'} as const;
+
+  test('what an event says is looked at before it bars a move; when it is over nothing is barred, by an event or by a look', async () => {
+    drbd.set({...VERIFIED, repl: 'VerifyS'});
+    open({lookMs: {...never, syncing: 200, ill: 100}});
+    await until('verifying', ({replication}) => replication === 'VerifyS');
+    drbd.put('oos', '4096');
+    const before = told;
+    drbd.set(VERIFIED);
+    const done = await until('told', ({replication}) => replication === 'Established');
+    assert.deepEqual([done.peerBar, told], [undefined, before + 1]);
+    const differs = await until('differs', ({differsKib}) => differsKib === 4096);
+    assert.equal(differs.peerBar?.code, 'differs');
+    // No event tells this.
+    drbd.put('oos', '0');
+    assert.equal((await until('agree', ({differsKib}) => differsKib === undefined)).peerBar, undefined);
+    drbd.put('oos', '64');
+    drbd.set({...VERIFIED, prole: 'Unknown'});
+    await until('differs again', ({differsKib}) => differsKib === 64);
+    drbd.put('oos', '0');
+    drbd.set({...VERIFIED, repl: 'SyncSource', pdisk: 'Inconsistent'});
+    await until('synchronising', ({peerBar}) => peerBar?.code === 'sync-source');
+    drbd.set(VERIFIED);
+    await until('agree again', ({peerBar}) => peerBar === undefined);
+  });
+
+  test('an event that is corrected by the look bars nothing at any time', async () => {
+    drbd.put('on-events2', 'case "$*" in *--now*) oos=0 ;; *) oos=4096 ;; esac');
+    drbd.set(VERIFIED);
+    const bars: unknown[] = [];
+    open({onFacts: (facts) => bars.push(facts[0]?.peerBar)});
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.deepEqual(
+      bars.filter((bar) => bar !== undefined),
+      [],
+    );
+  });
+
+  test('events that keep coming put no look off', async () => {
+    drbd.put('oos', '4096');
+    drbd.set(VERIFIED);
+    open({lookMs: {...never, ill: 600}});
+    await until('differs', ({differsKib}) => differsKib === 4096);
+    drbd.put('oos', '0');
+    const noise = setInterval(() => drbd.put('said', 'change resource name:data suspended:no\n'), 150);
+    try {
+      await until('agree', ({differsKib}) => differsKib === undefined);
+    } finally {
+      clearInterval(noise);
+    }
+  });
+});
+
 test('a stream that keeps silent is noticed, and another one is started', async () => {
   // The first stream says Outdated, and nothing ever again.
   const lines = [

@@ -38,6 +38,8 @@ test('the usual sights', () => {
     'active - -',
     'standby peer-primary -',
     'idle - -',
+    'differs - differs',
+    'differsThere peer-primary differs',
     'alone - not-connected',
     'aloneActive - not-connected',
     'outdated outdated not-connected',
@@ -50,6 +52,39 @@ test('the usual sights', () => {
 test('a handshake is no connection', () => {
   const {connection, peerBar} = facts({repl: 'Off', prole: 'Unknown', pdisk: 'Outdated'});
   assert.deepEqual([connection, peerBar?.code], ['Connecting', 'not-connected']);
+});
+
+test('what verify found to differ: only between two copies that are good, and connected', () => {
+  const {peerBar, differsKib} = facts(SEEN.differs);
+  const todo = 'on the node that does not serve: drbdadm disconnect data; drbdadm connect data';
+  assert.deepEqual(
+    [peerBar?.text, differsKib],
+    [`4.0 MiB of data are known to differ on the two nodes; ${todo}`, 4096],
+  );
+  for (const repl of ['VerifyS', 'VerifyT']) {
+    assert.equal(facts({...SEEN.active, repl}).peerBar, undefined, 'a verify takes nothing away');
+    assert.equal(facts({...SEEN.differs, repl}).peerBar?.code, 'differs');
+  }
+  for (const said of [
+    {disk: 'Diskless'},
+    {pdisk: 'Diskless'},
+    {repl: 'SyncSource'},
+    {conn: 'Connecting', pdisk: 'DUnknown'},
+    {differsKib: 0},
+  ])
+    assert.equal(facts({...SEEN.differs, ...said}).differsKib, undefined, JSON.stringify(said));
+});
+
+test('an event that changes the replication without a number: the number of before is not kept', () => {
+  const line = (text: string): string => `peer-device name:data peer-node-id:0 conn-name:peer volume:0 ${text}`;
+  const seen = (...lines: readonly string[]) => {
+    const picture = lines.reduce(foldEvent, EMPTY_PICTURE);
+    return Object.values(picture.objects).map((keys) => keys['out-of-sync']);
+  };
+  const before = `exists ${line('replication:SyncSource peer-disk:Inconsistent out-of-sync:4096')}`;
+  assert.deepEqual(seen(before, `change ${line('replication:Established peer-disk:UpToDate')}`), [undefined]);
+  assert.deepEqual(seen(before, `change ${line('replication:Established out-of-sync:8')}`), ['8']);
+  assert.deepEqual(seen(before, `change ${line('resync-suspended:user')}`), ['4096']);
 });
 
 test('DRBD 9: the peer is the connection named after the other node; among strangers nothing is known', () => {

@@ -400,4 +400,36 @@ exists -`)?.[0];
     assert.match(text, /Synchronising: 18.8 % done, 9.0 MiB\/s, 23 s to go/);
     assert.match(text, /SyncTarget, 250 KiB differ/);
   });
+
+  describe('two good copies', () => {
+    const good = (replication: string, kib: number, role = 'Primary'): Report => ({
+      ...report,
+      finding: {kind: 'none'},
+      state: parseEvents2(`exists resource name:data role:${role} suspended:no
+exists connection name:data peer-node-id:0 conn-name:peer connection:Connected role:Secondary
+exists device name:data volume:0 minor:0 disk:UpToDate size:262100
+exists peer-device name:data peer-node-id:0 conn-name:peer volume:0 replication:${replication} peer-disk:UpToDate out-of-sync:${kib}
+exists -`)?.[0],
+    });
+
+    test('known to differ: limited, with what to do, on either node', () => {
+      for (const role of ['Primary', 'Secondary'])
+        for (const replication of ['Established', 'VerifyS', 'VerifyT']) {
+          const differs = good(replication, 4096, role);
+          assert.equal(healthOf(differs), 'limited');
+          assert.doesNotMatch(renderReport(differs), /Synchronising/);
+          assert.match(
+            renderReport(differs),
+            /4096 KiB differ\n +What to do:\n +4\.0 MiB of data are known to differ .+: drbdadm disconnect data; drbdadm connect data$/,
+          );
+        }
+    });
+
+    test('a verify that has found nothing is no fault', () => {
+      for (const replication of ['Established', 'VerifyS', 'VerifyT']) {
+        assert.equal(healthOf(good(replication, 0)), 'good', replication);
+        assert.doesNotMatch(renderReport(good(replication, 0)), /What to do/);
+      }
+    });
+  });
 });

@@ -3,7 +3,7 @@
 
 import type {StandbyScope} from '../../model/cluster.js';
 import type {ClusterStatus, ControlReply, DiskStatus} from '../../model/control.js';
-import {isOrdinary, progressText} from '../../model/disk.js';
+import {isDiffering, isOrdinary, progressText} from '../../model/disk.js';
 import {ask} from './daemon.js';
 import {EXIT, Exit} from './program.js';
 
@@ -72,7 +72,8 @@ function textOf(disk: DiskStatus, direction: Wish['direction']): string | undefi
   const isActive = disk.role === 'Primary';
   if (isActive !== (direction === 'standby')) return undefined;
   const own = disk.bar !== undefined && isOrdinary(disk.bar) ? undefined : disk.bar;
-  const bar = isActive ? disk.peerBar : (own ?? (disk.connection === 'Connected' ? undefined : disk.peerBar));
+  const isHeld = disk.connection !== 'Connected' || (disk.peerBar !== undefined && isDiffering(disk.peerBar));
+  const bar = isActive ? disk.peerBar : (own ?? (isHeld ? disk.peerBar : undefined));
   if (bar === undefined) return undefined;
   return disk.progress === undefined ? bar.text : `${bar.text}, ${progressText(disk.progress)}`;
 }

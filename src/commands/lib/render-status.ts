@@ -3,7 +3,7 @@
 
 import type {NodeView} from '../../model/cluster.js';
 import type {ClusterStatus, DiskStatus, GroupStatus} from '../../model/control.js';
-import {isOrdinary, progressText} from '../../model/disk.js';
+import {isDiffering, isOrdinary, progressText} from '../../model/disk.js';
 
 type Paint = (text: string, word: string) => string;
 
@@ -89,14 +89,15 @@ function diskLines(disk: DiskStatus, width: number, paint: Paint): string[] {
   const here = `here ${disk.role} ${paint(disk.disk, disk.disk)}`;
   const there = `there ${disk.peerRole} ${paint(disk.peerDisk, disk.peerDisk)}`;
   const isActive = disk.role === 'Primary';
-  const bar = isActive ? disk.peerBar : disk.bar;
+  // A planned move would be refused by either node.
+  const isHeld = isActive || (disk.peerBar !== undefined && isDiffering(disk.peerBar));
+  const move = isHeld && disk.peerBar !== undefined ? [`no planned move: ${disk.peerBar.text}`] : [];
   const progress = disk.progress === undefined ? [] : [`synchronising: ${progressText(disk.progress)}`];
-  const what = isActive ? 'no planned move' : 'no start here';
-  const barText = bar === undefined || isOrdinary(bar) ? [] : [`${what}: ${bar.text}`];
+  const start = isActive || disk.bar === undefined || isOrdinary(disk.bar) ? [] : [`no start here: ${disk.bar.text}`];
   const alone = disk.connection === 'StandAlone' ? ['stands alone: see systole drbd status'] : [];
   return [
     `${name}${here}, ${there}, ${paint(link, link)}`,
-    ...[...progress, ...barText, ...alone].map((text) => `      ${paint(text, 'warning')}`),
+    ...[...progress, ...start, ...move, ...alone].map((text) => `      ${paint(text, 'warning')}`),
   ];
 }
 

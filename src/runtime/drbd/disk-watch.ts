@@ -6,7 +6,16 @@
 
 import {isDeepStrictEqual} from 'node:util';
 import {EMPTY_PICTURE, type Events2Picture, foldEvent, resourcesOf} from '../../drbd/events2.js';
-import {factsOf, factsWithout, isSyncing, type SyncSample, sampleOf, withSample} from '../../drbd/facts.js';
+import {
+  differsKib,
+  factsOf,
+  factsWithout,
+  isSyncing,
+  type SyncSample,
+  sampleOf,
+  withoutDifference,
+  withSample,
+} from '../../drbd/facts.js';
 import {settingsOf} from '../../drbd/show.js';
 import type {ResourceState} from '../../drbd/state.js';
 import {type DiskFacts, isOrdinary} from '../../model/disk.js';
@@ -50,6 +59,9 @@ export class DiskWatch {
   private isPlain = false;
   private failedLooks = 0;
   private samples: Record<string, readonly SyncSample[]> = {};
+  /** Their copies differed at the last look, and nothing has said otherwise since. What only an event says may be over already. */
+  private differing: readonly string[] = [];
+  private lookAtMs = 0;
   private told: readonly DiskFacts[] = [];
   private backoffMs: number;
   private startedMs = 0;
@@ -92,6 +104,7 @@ export class DiskWatch {
 
   private stop(): void {
     for (const timer of Object.values(this.timers)) clearTimeout(timer);
+    this.timers.look = undefined;
     this.stream?.close();
     this.stream = undefined;
     this.picture = EMPTY_PICTURE;
@@ -150,6 +163,7 @@ export class DiskWatch {
     if (!this.hasSeen && this.options.isFreshStart === true) this.noteUnmet(resourcesOf(picture));
     this.hasSeen = true;
     this.dropNotes(resourcesOf(picture));
+    this.differing = this.differing.filter((name) => this.doubtful().includes(name));
     this.sample(isMeasured);
     this.tell();
   }
@@ -190,6 +204,11 @@ export class DiskWatch {
     }
   }
 
+  private doubtful(): readonly string[] {
+    const states = this.picture.isComplete ? resourcesOf(this.picture) : [];
+    return states.filter((state) => differsKib(state, this.options.peer()) !== undefined).map(({name}) => name);
+  }
+
   private states(): readonly ResourceState[] {
     const {places} = this.options;
     const states = this.picture.isComplete ? resourcesOf(this.picture) : [];
@@ -225,13 +244,20 @@ export class DiskWatch {
       const state = states.find((each) => each.name === name);
       return state === undefined
         ? factsWithout(name, found)
-        : factsOf(state, this.options.peer(), this.samples[name] ?? []);
+        : factsOf(
+            this.differing.includes(name) ? state : withoutDifference(state),
+            this.options.peer(),
+            this.samples[name] ?? [],
+          );
     });
   }
 
   private planLook(): void {
-    clearTimeout(this.timers.look);
-    if (this.isClosed || !this.picture.isComplete || this.stream === undefined) return;
+    if (this.isClosed || !this.picture.isComplete || this.stream === undefined) {
+      clearTimeout(this.timers.look);
+      this.timers.look = undefined;
+      return;
+    }
     const intervals = this.options.lookMs ?? LOOK_MS;
     const states = this.states();
     const isIll = this.facts().some(
@@ -239,11 +265,18 @@ export class DiskWatch {
     );
     const isNew = Object.values(this.samples).every((samples) => samples.length === 0);
     const syncingMs = isNew ? Math.min(FIRST_LOOK_MS, intervals.syncing) : intervals.syncing;
-    const afterMs = states.some(isSyncing) ? syncingMs : isIll ? intervals.ill : intervals.well;
-    this.timers.look = setTimeout(() => void this.look(), afterMs);
+    const restMs = states.some(isSyncing) ? syncingMs : isIll ? intervals.ill : intervals.well;
+    const isDoubted = this.doubtful().some((name) => !this.differing.includes(name));
+    const atMs = performance.now() + (isDoubted ? Math.min(FIRST_LOOK_MS, restMs) : restMs);
+    // Events that keep coming put no look off.
+    if (this.timers.look !== undefined && this.lookAtMs <= atMs) return;
+    clearTimeout(this.timers.look);
+    this.lookAtMs = atMs;
+    this.timers.look = setTimeout(() => void this.look(), Math.max(0, atMs - performance.now()));
   }
 
   private async look(): Promise<void> {
+    this.timers.look = undefined;
     if (this.isLooking) return;
     this.isLooking = true;
     const {heard, stream} = this;
@@ -255,6 +288,8 @@ export class DiskWatch {
     if (heard !== this.heard) return this.planLook();
     const picture = this.onlyFollowed(all);
     const isMissed = !isSameButStatistics(picture, this.picture);
+    this.picture = picture;
+    this.differing = this.doubtful();
     this.seen(picture, true);
     // The stream kept silent about a change: it is no use any more.
     if (isMissed) this.restart();
