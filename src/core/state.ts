@@ -240,6 +240,10 @@ export interface DiskSaid {
   readonly role: string;
   /** As last known while the two were connected. */
   readonly differsKib: number;
+  /** The service goes on without the disk here. */
+  readonly isDiskLost: boolean;
+  /** What became of the other copy: out of reach, or there and bad; undefined: it is good, as far as is known. */
+  readonly copyLost: 'gone' | 'bad' | undefined;
 }
 
 /** What may happen to a group that this node does not own. */

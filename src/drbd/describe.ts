@@ -2,11 +2,12 @@
 // Promises: each state that keeps a node from serving or from being a copy has a line that says what to do; a split brain
 // shows both sides beside each other, and what is not known is said not to be known.
 
-import {differsKib, differsText} from './facts.js';
+import {badCopyTodo, copyOf, isDiskLost, SETTLED, STANDBY_FIRST} from '../model/disk.js';
+import {differsText, factsOf} from './facts.js';
 import {judgePromotion} from './judge.js';
 import type {SyncProgress} from './proc-drbd.js';
 import {type Finding, primaryText, relationText, splitSinceMs, when} from './split-brain.js';
-import type {Replication, ResourceState} from './state.js';
+import type {ResourceState} from './state.js';
 import {generationsOf, outOfSyncKib, type View} from './view.js';
 
 export interface Report {
@@ -29,9 +30,6 @@ export interface Report {
 
 export type Health = 'good' | 'limited' | 'split-brain' | 'unknown';
 
-/** `drbdadm verify` takes nothing away from two good copies. */
-const WHOLE: readonly Replication[] = ['Established', 'VerifyS', 'VerifyT'];
-
 export function healthOf({trouble, finding, state}: Report): Health {
   if (trouble !== undefined) return 'unknown';
   if (finding.kind === 'split-brain') return 'split-brain';
@@ -41,7 +39,7 @@ export function healthOf({trouble, finding, state}: Report): Health {
     disks.length > 0 &&
     there.length > 0 &&
     disks.every((disk) => disk === 'UpToDate') &&
-    there.every(({disk, replication}) => disk === 'UpToDate' && WHOLE.includes(replication)) &&
+    there.every(({disk, replication}) => disk === 'UpToDate' && SETTLED.includes(replication)) &&
     there.every(({outOfSyncKib: kib}) => (kib ?? 0) === 0);
   return isGood ? 'good' : 'limited';
 }
@@ -158,6 +156,8 @@ function todoLines(report: Report): readonly string[] {
   return todos.length === 0 ? [] : ['  What to do:', ...todos.map((text) => `    ${text}`)];
 }
 
+const NO_COPY = 'the disk here is lost, and the other copy is not good: docs/drbd.md, "A disk fails"';
+
 function todosOf(report: Report): readonly string[] {
   const {resource, state, finding, isResolving} = report;
   if (isResolving) return [];
@@ -180,11 +180,13 @@ function todosOf(report: Report): readonly string[] {
   if (finding.kind === 'unrelated') return ['see whether drbd.conf names the right disks on both nodes'];
   if (finding.kind === 'alone') return [`drbdadm adjust ${resource}`];
   const judged = judgePromotion(state);
-  const differing = differsKib(state);
+  const facts = factsOf(state, undefined);
   const isShort = state.peers.every((peer) => peer.connection !== 'Connected');
   return [
     ...(judged.verdict === 'refuse' ? [judged.todo] : []),
-    ...(differing === undefined ? [] : [differsText(resource, differing)]),
+    ...(isDiskLost(facts) ? [facts.peerBar === undefined ? STANDBY_FIRST : NO_COPY] : []),
+    ...(copyOf(facts) === 'bad' ? [`on the other node, whose disk is ${facts.peerDisk}: ${badCopyTodo(facts)}`] : []),
+    ...(facts.differsKib === undefined ? [] : [differsText(resource, facts.differsKib)]),
     ...(isShort
       ? [`the replication link does not work: see the other node, the cable and the addresses in drbd.conf`]
       : []),

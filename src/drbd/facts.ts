@@ -2,7 +2,7 @@
 // a service, may the other node be given what runs on it, how far a synchronisation is. Bars are only for what DRBD itself
 // says plainly; anything doubtful is left to the agent, which looks again when it is called.
 
-import {type DiskBar, type DiskFacts, type DiskProgress, sizeText} from '../model/disk.js';
+import {type DiskBar, type DiskFacts, type DiskProgress, SETTLED, sizeText} from '../model/disk.js';
 import {judgePromotion} from './judge.js';
 import {DISK_STATES, linkOf, type PeerState, type PeerVolumeState, type ResourceState} from './state.js';
 
@@ -16,7 +16,6 @@ const SAMPLES_MAX = 16;
 /** Speed is that of the last half minute. */
 const WINDOW_MS = 30_000;
 const SOURCE = ['StartingSyncS', 'WFBitMapS', 'SyncSource', 'PausedSyncS', 'Ahead'];
-const SETTLED = ['Established', 'VerifyS', 'VerifyT'];
 const IDLE = ['Off', 'Established', 'VerifyS', 'VerifyT', 'Unknown'];
 
 export function factsOf(

@@ -47,6 +47,35 @@ export function isDiffering({code}: DiskBar): boolean {
   return code === 'differs';
 }
 
+const LOST = ['Diskless', 'Detaching', 'Failed'];
+/** Nothing changes the two copies but what is written: what a disk is, it stays. */
+export const SETTLED: readonly string[] = ['Established', 'VerifyS', 'VerifyT'];
+
+/** What to do about a disk that fails below the service. */
+export const STANDBY_FIRST = 'systole standby first, then docs/drbd.md, "A disk fails"';
+
+/** What is served here is read from the other node's disk, if there is one. */
+export function isDiskLost({role, disk}: Pick<DiskFacts, 'role' | 'disk'>): boolean {
+  return role === 'Primary' && LOST.includes(disk);
+}
+
+/** The other node's copy: out of reach, there and bad, or (`passing`) about to become one or the other. */
+export function copyOf({peerBar, replication, peerDisk}: DiskFacts): 'good' | 'gone' | 'bad' | 'passing' {
+  if (peerBar === undefined || isDiffering(peerBar)) return 'good';
+  if (peerBar.code === 'not-connected') return 'gone';
+  return SETTLED.includes(replication) && isBad(peerDisk) ? 'bad' : 'passing';
+}
+
+function isBad(disk: string): boolean {
+  return [...LOST, 'Inconsistent', 'Outdated'].includes(disk);
+}
+
+/** What to do about a copy that is there and bad, on the node that has it. */
+export function badCopyTodo({resource, peerDisk}: DiskFacts): string {
+  if (LOST.includes(peerDisk)) return 'docs/drbd.md, "A disk fails"';
+  return `see the kernel log, then: drbdadm disconnect ${resource}; drbdadm connect ${resource}`;
+}
+
 export interface DiskProgress {
   /** Of the whole device; undefined: not known. */
   readonly percent: number | undefined;

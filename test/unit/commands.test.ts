@@ -247,6 +247,14 @@ test('the disks in systole status, with and without trouble; without disks no su
   );
   const good = {...source, peerDisk: 'UpToDate', replication: 'Established', peerBar: undefined, progress: undefined};
   assert.equal(show(good), '  data  here Primary UpToDate, there Secondary UpToDate, Established');
+  const lost = {...good, disk: 'Diskless'};
+  assert.match(
+    show(lost) ?? '',
+    /\n {6}its disk is lost here: systole standby first, then docs\/drbd\.md, "A disk fails"$/,
+  );
+  const alone = {...lost, peerBar: {code: 'peer-disk', text: 'the copy there is Failed'}};
+  assert.match(show(alone) ?? '', /\n {6}its disk is lost here, and no other is good\n/);
+  assert.doesNotMatch(show({...lost, role: 'Secondary'}) ?? '', /is lost here/);
   const peerBar = {code: 'differs', text: '4.0 MiB of data differ'};
   for (const role of ['Primary', 'Secondary'])
     assert.match(show({...good, role, peerBar}) ?? '', /\n {6}no planned move: 4\.0 MiB of data differ$/, role);

@@ -655,6 +655,92 @@ describe('beside a real Heartbeat', () => {
   });
 });
 
+describe('a service that loses a disk', () => {
+  const told = (pair: Pair): readonly string[] =>
+    pair.trace.flatMap(
+      (line) =>
+        / n1 (WARN|info) ((?:The disk of|What is written|n2 has a good).*)/.exec(line)?.slice(1, 3).join(' ') ?? [],
+    );
+  const LOST = {conn: 'Connecting', repl: 'Off', prole: 'Unknown', pdisk: 'DUnknown'} as const;
+
+  test('its own: said once, with what to do, and once when it is good again', () => {
+    const pair = serving();
+    const n1 = pair.node('n1');
+    for (const disk of ['Failed', 'Diskless', 'Diskless']) see(n1, {...SEEN.active, disk});
+    for (const disk of ['Attaching', 'Negotiating']) see(n1, {...SEEN.active, disk});
+    see(n1, {...SEEN.target, role: 'Primary', prole: 'Secondary'});
+    see(n1, SEEN.active);
+    assert.deepEqual(told(pair), [
+      'WARN The disk of data is lost here (Failed); the service goes on with that of n2. What to do: systole standby first, then docs/drbd.md, "A disk fails"',
+      'info The disk of data is good here again',
+    ]);
+  });
+
+  test('its own, and there is no other', () => {
+    const pair = serving();
+    see(pair.node('n1'), {...SEEN.active, disk: 'Diskless', ...LOST});
+    assert.match(told(pair)[0] ?? '', /is lost here \(Diskless\); and there is no other: data is not connected/);
+  });
+
+  for (const pdisk of ['Failed', 'Diskless', 'Inconsistent', 'Outdated'])
+    test(`its other copy (${pdisk}): said once, with what to do there, and once when it is good again`, () => {
+      const pair = serving();
+      const n1 = pair.node('n1');
+      see(n1, {...SEEN.active, pdisk});
+      see(n1, {...SEEN.active, pdisk: 'Diskless'});
+      see(n1, {...SEEN.active, pdisk: 'Negotiating'});
+      see(n1, SEEN.source);
+      see(n1, SEEN.active);
+      const [lost = '', back, ...others] = told(pair);
+      assert.ok(
+        lost.startsWith(
+          `WARN What is written to data is on one node only: the copy of data there is ${pdisk}. What to do: on n2, `,
+        ),
+        lost,
+      );
+      assert.match(
+        lost,
+        /F|D/.test(pdisk)
+          ? /docs\/drbd\.md, "A disk fails"$/
+          : /kernel log, then: drbdadm disconnect data; drbdadm connect data$/,
+      );
+      assert.deepEqual([back, others], ['info n2 has a good copy of data again', []]);
+    });
+
+  test('a peer that reboots is lost once, and back once it is UpToDate again; an ordinary synchronisation says nothing', () => {
+    const pair = serving();
+    const n1 = pair.node('n1');
+    see(n1, SEEN.source);
+    see(n1, SEEN.active);
+    assert.deepEqual(told(pair), []);
+    see(n1, {...SEEN.active, ...LOST});
+    see(n1, SEEN.aloneActive);
+    for (const said of [
+      // The handshake; DRBD tells its parts one after the other.
+      {conn: 'Connected', repl: 'Off', prole: 'Unknown', pdisk: 'Outdated'},
+      {repl: 'Off', pdisk: 'Consistent'},
+      {repl: 'WFBitMapS', pdisk: 'Outdated'},
+      {repl: 'SyncSource', pdisk: 'Inconsistent'},
+      {repl: 'PausedSyncS', pdisk: 'Inconsistent'},
+    ])
+      see(n1, {...SEEN.active, ...said});
+    see(n1, SEEN.active);
+    assert.deepEqual(told(pair), [
+      'WARN What is written to data is on one node only: data is not connected (Connecting), so the copy there may be old',
+      'info n2 has a good copy of data again',
+    ]);
+  });
+
+  test('a standby, and who gives the group away, says nothing of it; nor what is not known', () => {
+    const pair = serving();
+    const n1 = pair.node('n1');
+    see(n1, {...SEEN.active, ...LOST, role: 'Secondary'});
+    see(n1, {disk: 'Diskless'});
+    see(n1, undefined);
+    assert.deepEqual(told(pair), []);
+  });
+});
+
 test('status shows the disks and the groups that they carry; without any nothing is added', () => {
   const pair = serving();
   const n1 = pair.node('n1');

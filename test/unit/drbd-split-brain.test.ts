@@ -401,6 +401,32 @@ exists -`)?.[0];
     assert.match(text, /SyncTarget, 250 KiB differ/);
   });
 
+  test('a disk that failed, here below the service or there: what to do', () => {
+    const todo = (role: string, disk: string, there: string, replication = 'Established'): string => {
+      const sight = parseEvents2(`exists resource name:data role:${role} suspended:no
+exists connection name:data peer-node-id:0 conn-name:peer connection:Connected role:Secondary
+exists device name:data volume:0 minor:0 disk:${disk} size:262100
+exists peer-device name:data peer-node-id:0 conn-name:peer volume:0 replication:${replication} peer-disk:${there} out-of-sync:64
+exists -`)?.[0];
+      return renderReport({...report, finding: {kind: 'none'}, state: sight}).split('What to do:')[1] ?? 'nothing';
+    };
+    for (const disk of ['Diskless', 'Failed']) {
+      assert.match(todo('Primary', disk, 'UpToDate'), /systole standby first, then docs\/drbd\.md, "A disk fails"$/);
+      assert.match(todo('Primary', disk, 'Diskless'), /the other copy is not good: docs\/drbd\.md, "A disk fails"\n/);
+      assert.match(
+        todo('Primary', 'UpToDate', disk),
+        /on the other node, whose disk is \w+: docs\/drbd\.md, "A disk fails"$/,
+      );
+      assert.match(todo('Secondary', disk, 'UpToDate'), /new disk: drbdadm create-md data/);
+    }
+    for (const there of ['Inconsistent', 'Outdated'])
+      assert.match(
+        todo('Primary', 'UpToDate', there),
+        /whose disk is \w+: see the kernel log, then: drbdadm disconnect data; /,
+      );
+    assert.equal(todo('Primary', 'UpToDate', 'Inconsistent', 'SyncSource'), 'nothing');
+  });
+
   describe('two good copies', () => {
     const good = (replication: string, kib: number, role = 'Primary'): Report => ({
       ...report,

@@ -3,7 +3,7 @@
 
 import type {NodeView} from '../../model/cluster.js';
 import type {ClusterStatus, DiskStatus, GroupStatus} from '../../model/control.js';
-import {isDiffering, isOrdinary, progressText} from '../../model/disk.js';
+import {isDiffering, isDiskLost, isOrdinary, progressText, STANDBY_FIRST} from '../../model/disk.js';
 
 type Paint = (text: string, word: string) => string;
 
@@ -94,10 +94,13 @@ function diskLines(disk: DiskStatus, width: number, paint: Paint): string[] {
   const move = isHeld && disk.peerBar !== undefined ? [`no planned move: ${disk.peerBar.text}`] : [];
   const progress = disk.progress === undefined ? [] : [`synchronising: ${progressText(disk.progress)}`];
   const start = isActive || disk.bar === undefined || isOrdinary(disk.bar) ? [] : [`no start here: ${disk.bar.text}`];
+  const lost = isDiskLost(disk)
+    ? [`its disk is lost here${disk.peerBar === undefined ? `: ${STANDBY_FIRST}` : ', and no other is good'}`]
+    : [];
   const alone = disk.connection === 'StandAlone' ? ['stands alone: see systole drbd status'] : [];
   return [
     `${name}${here}, ${there}, ${paint(link, link)}`,
-    ...[...progress, ...start, ...move, ...alone].map((text) => `      ${paint(text, 'warning')}`),
+    ...[...lost, ...progress, ...start, ...move, ...alone].map((text) => `      ${paint(text, 'warning')}`),
   ];
 }
 
