@@ -2,9 +2,10 @@
 // that `systole replay FILE` reaches the same failure. Promises: bounded memory, a bounded number of files, mode 0600, no
 // key material, and never an exception of its own.
 
-import {closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync, writeSync} from 'node:fs';
+import {closeSync, fsyncSync, mkdirSync, openSync, readdirSync, rmSync} from 'node:fs';
 import type {Now} from '../model/time.js';
 import {redact} from './redact.js';
+import {writeAll} from './write-all.js';
 
 const EVENTS_MIN = 256;
 const FILES_MAX = 10;
@@ -58,14 +59,13 @@ export interface CrashReport {
 
 /** The path written, or undefined when even that failed: the disk may be the reason for the crash. */
 export function writeCrashFile(directory: string, report: CrashReport): string | undefined {
+  const stamp = new Date(report.wallMs).toISOString().replace(/[:.]/g, '-');
+  const path = `${directory}/systole-crash-${stamp}-${process.pid}.json`;
   try {
     mkdirSync(directory, {recursive: true});
-    const stamp = new Date(report.wallMs).toISOString().replace(/[:.]/g, '-');
-    const path = `${directory}/systole-crash-${stamp}-${process.pid}.json`;
     const file = openSync(path, 'wx', 0o600);
     try {
-      writeSync(file, `${JSON.stringify(report, redact)}\n`);
-      fsyncSync(file);
+      writeReport(path, file, report);
     } finally {
       closeSync(file);
     }
@@ -73,6 +73,17 @@ export function writeCrashFile(directory: string, report: CrashReport): string |
     return path;
   } catch {
     return undefined;
+  }
+}
+
+/** Half a report cannot be replayed, and on a full disk it is in the way of others. */
+function writeReport(path: string, file: number, report: CrashReport): void {
+  try {
+    writeAll(file, `${JSON.stringify(report, redact)}\n`);
+    fsyncSync(file);
+  } catch (error) {
+    rmSync(path, {force: true});
+    throw error;
   }
 }
 

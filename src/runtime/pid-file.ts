@@ -2,19 +2,9 @@
 // read it. It appears complete or not at all. Promises: of any number of daemons that start at the same instant, over a stale
 // file or none, at most one gets it.
 
-import {
-  closeSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from 'node:fs';
+import {closeSync, linkSync, mkdirSync, openSync, readFileSync, renameSync, rmdirSync, rmSync, statSync} from 'node:fs';
 import {basename, dirname} from 'node:path';
+import {writeAll} from './write-all.js';
 
 export type PidLock = {readonly ok: true; release(): void} | {readonly ok: false; readonly pid: number | undefined};
 
@@ -72,7 +62,7 @@ function writeDraft(path: string): string {
   rmSync(draft, {force: true});
   const file = openSync(draft, 'wx', 0o644);
   try {
-    writeSync(file, `${String(process.pid).padStart(10)}\n`);
+    writeAll(file, `${String(process.pid).padStart(10)}\n`);
   } finally {
     closeSync(file);
   }

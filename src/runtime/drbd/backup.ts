@@ -15,10 +15,10 @@ import {
   readFileSync,
   readSync,
   statfsSync,
-  writeSync,
 } from 'node:fs';
 import type {Extent} from '../../drbd/dump-md.js';
 import type {View} from '../../drbd/view.js';
+import {writeAll} from '../write-all.js';
 import {writeDurably} from './durable.js';
 
 export type PieceKind = 'changed' | 'around' | 'whole';
@@ -119,7 +119,7 @@ async function copyPieces(
       writeAll(files.target, piece, offset);
       bytes += length;
     }
-    writeSync(files.list, `${offset} ${length} ${isEmpty ? 'zero' : sumOf(piece)}\n`);
+    writeAll(files.list, `${offset} ${length} ${isEmpty ? 'zero' : sumOf(piece)}\n`);
     pieces += 1;
     doneBytes += length;
     onProgress?.(doneBytes, allBytes);
@@ -228,11 +228,6 @@ function readAll(file: number, into: Buffer, offset: number): void {
       throw new BackupError(`the disk ends at ${offset + done}, before the ${into.length} bytes at ${offset} do`);
     done += read;
   }
-}
-
-function writeAll(file: number, from: Buffer, offset: number): void {
-  let done = 0;
-  while (done < from.length) done += writeSync(file, from, done, from.length - done, offset + done);
 }
 
 export function mib(bytes: number): string {

@@ -1,21 +1,37 @@
 // Files of which a program that starts after a power cut must find the old text or the new one, never half. Errors of the file
 // system are thrown.
 
-import {closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync} from 'node:fs';
+import {closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync} from 'node:fs';
 import {dirname} from 'node:path';
+import {writeAll} from '../write-all.js';
 
 /** As JSON, whole or not at all, and there after a power cut. Waits for the disk. */
 export function writeDurably(path: string, value: unknown): void {
   mkdirSync(dirname(path), {recursive: true});
-  const file = openSync(`${path}.new`, 'w', 0o600);
+  const draft = `${path}.new`;
   try {
-    writeSync(file, `${JSON.stringify(value, undefined, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
+    const file = openSync(draft, 'w', 0o600);
+    try {
+      writeAll(file, `${JSON.stringify(value, undefined, 2)}\n`);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(draft, path);
+  } catch (error) {
+    removeDraft(draft);
+    throw error;
   }
-  renameSync(`${path}.new`, path);
   syncDirectory(dirname(path));
+}
+
+/** Half a file would keep what little room is left. */
+function removeDraft(draft: string): void {
+  try {
+    rmSync(draft, {force: true});
+  } catch {
+    // The first error is the one that says what is wrong.
+  }
 }
 
 /** What was created, renamed or removed in it stays so. */
