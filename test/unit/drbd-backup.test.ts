@@ -8,18 +8,16 @@ import {tmpdir} from 'node:os';
 import {afterEach, beforeEach, test} from '@jest/globals';
 import fc from 'fast-check';
 import {type Extent, joinExtents} from '../../src/drbd/dump-md.js';
+import {checkBackup, checkSpace, layOver, saveExtents} from '../../src/runtime/drbd/backup.js';
 import {
+  BackupError,
   blocksOf,
-  checkBackup,
-  checkSpace,
-  layOver,
   type Manifest,
   type PieceKind,
   readManifest,
   type SavedVolume,
-  saveExtents,
   writeManifest,
-} from '../../src/runtime/drbd/backup.js';
+} from '../../src/runtime/drbd/manifest.js';
 
 const MIB = 1024 * 1024;
 const SIZE = 3 * MIB + 512;
@@ -92,6 +90,67 @@ test('a disk that ends early, an index that is torn, blocks that are cut off or 
   await assert.rejects(checkBackup(dir, saved), /is damaged at 1048576/);
   truncateSync(`${dir}/volume-0.blocks`, 100);
   await assert.rejects(checkBackup(dir, saved), /ends at/);
+});
+
+test('the whole disk, saved again: what an earlier try left where there are zeros now is gone', async () => {
+  const whole = [{offset: 0, length: SIZE}];
+  await save(Buffer.alloc(SIZE, 'x'), whole, 'whole');
+  const disk = Buffer.alloc(SIZE);
+  disk.fill('data', MIB, MIB + 4096);
+  const saved = await save(disk, whole, 'whole');
+  assert.equal(await checkBackup(dir, saved), SIZE);
+  assert.ok(readFileSync(`${dir}/volume-0.blocks`).equals(disk));
+});
+
+test('another kind after it: only what was changed takes space, and what lies around it is kept beside it', async () => {
+  const disk = Buffer.alloc(SIZE, 'x');
+  await save(disk, [{offset: 0, length: SIZE}], 'whole');
+  const changed = await save(disk, [{offset: 0, length: 4096}], 'changed');
+  assert.ok(statSync(`${dir}/volume-0.blocks`).blocks * 512 < MIB);
+  await save(disk, [{offset: MIB, length: 4096}], 'around');
+  assert.equal(await checkBackup(dir, changed), 4096);
+});
+
+test('a piece that lies outside the device, or is longer than any: an error', async () => {
+  const saved = await save(Buffer.alloc(8192, 'x'), [{offset: 4096, length: 4096}], 'changed');
+  const index = readFileSync(`${dir}/volume-0.changed`, 'utf8');
+  for (const words of ['8192 4096', '4096 8192', '4096 0', '0 4194304']) {
+    writeFileSync(`${dir}/volume-0.changed`, index.replace('4096 4096', words));
+    await assert.rejects(checkBackup(dir, saved), BackupError, words);
+  }
+});
+
+test('files that are not there: said as a backup that is damaged', async () => {
+  const saved = await save(Buffer.alloc(8192, 'x'), [{offset: 4096, length: 4096}], 'changed');
+  for (const name of ['volume-0.changed', 'volume-0.blocks']) {
+    rmSync(`${dir}/${name}`);
+    await assert.rejects(checkBackup(dir, saved), BackupError, name);
+  }
+});
+
+test('a damaged manifest: said as such, whatever is left of it', () => {
+  const volume = {volume: 0, deviceBytes: 8, blocks: 'volume-0.blocks', parts: []};
+  const part = {kind: 'changed', index: 'volume-0.changed', pieces: 1, bytes: 4096};
+  const manifest = {format: 'systole-drbd-backup 1', resource: 'data', node: 'n1', takenMs: 1, isExact: true};
+  const good = {...manifest, ours: {}, volumes: [{...volume, parts: [part]}]};
+  const put = (text: string): void => writeFileSync(`${dir}/manifest.json`, text);
+  put(JSON.stringify(good));
+  assert.equal(readManifest(dir).volumes.length, 1);
+  const damaged = [
+    {...good, volumes: undefined},
+    {...good, volumes: []},
+    {...good, volumes: [{...volume, parts: undefined}]},
+    {...good, volumes: [{...volume, parts: [{...part, kind: 'chanced'}]}]},
+    {...good, volumes: [{...volume, parts: [{...part, pieces: '1'}]}]},
+    {...good, volumes: [{...volume, parts: [{...part, index: '../volume-0.changed'}]}]},
+    {...good, volumes: [{...volume, blocks: undefined}]},
+    {...good, takenMs: 'today'},
+    {...good, isExact: undefined},
+  ].map((each) => JSON.stringify(each));
+  for (const text of ['', JSON.stringify(good).slice(0, -9), 'null', '7', '"x"', '[]', ...damaged]) {
+    put(text);
+    assert.throws(() => readManifest(dir), BackupError, text);
+  }
 });
 
 test('without its manifest it is no backup; an unknown format neither', () => {

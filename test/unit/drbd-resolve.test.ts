@@ -15,7 +15,8 @@ import {nextResolveStep, type ResolveSight, type Step} from '../../src/drbd/reso
 import type {Connection, DiskState, ResourceState, Role} from '../../src/drbd/state.js';
 import type {View} from '../../src/drbd/view.js';
 import type {ClusterStatus, GroupStatus} from '../../src/model/control.js';
-import {layOver, readManifest} from '../../src/runtime/drbd/backup.js';
+import {layOver} from '../../src/runtime/drbd/backup.js';
+import {readManifest} from '../../src/runtime/drbd/manifest.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
 import {findingPath, journalPath, viewHere, writeJson} from '../../src/runtime/drbd/view-here.js';
 import {type Ended, type Place, place, root} from '../helpers/command.js';

@@ -1,63 +1,24 @@
-// A backup of blocks of a disk: `volume-N.blocks`, a sparse file as large as the device that has each saved block at its own place;
-// `volume-N.KIND`, an index with a line `OFFSET LENGTH SHA256` for each piece; and `manifest.json`, written last, so that a
-// directory without it is no backup. Kinds: `changed` (what this node wrote alone), `around` (what the other node wrote, as it was here
-// before), `whole` (the device; pieces of zeros have a line and take no space). Promises: what a manifest names was
-// read back from the file system's point of view written and synced; a piece that was damaged later is found by its sum.
+// The blocks of a backup: copied from a disk into `volume-N.blocks` with their index beside it, checked, and laid over a copy of the
+// device. What the files are is in manifest.ts. Promises: what has been saved is synced when the call is over; a piece that
+// was damaged later is found by its sum; nothing of an earlier try lies between what was saved.
 
 import {createHash} from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readSync,
-  statfsSync,
-} from 'node:fs';
+import {closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, statfsSync} from 'node:fs';
 import type {Extent} from '../../drbd/dump-md.js';
-import type {View} from '../../drbd/view.js';
 import {writeAll} from '../write-all.js';
-import {writeDurably} from './durable.js';
+import {
+  BackupError,
+  blocksOf,
+  indexOf,
+  PIECE_MAX,
+  type PieceKind,
+  readIndex,
+  type SavedPart,
+  type SavedVolume,
+} from './manifest.js';
 
-export type PieceKind = 'changed' | 'around' | 'whole';
-const PIECE_MAX = 1024 * 1024;
 /** What shall stay free beside a backup: state directories share the file system with logs. */
 const SPARE_BYTES = 16 * 1024 * 1024;
-
-export interface SavedVolume {
-  readonly volume: number;
-  readonly deviceBytes: number;
-  readonly blocks: string;
-  readonly parts: readonly SavedPart[];
-}
-
-export interface SavedPart {
-  readonly kind: PieceKind;
-  readonly index: string;
-  /** Lines of the index: one that was cut off at the end of a line is still noticed. */
-  readonly pieces: number;
-  readonly bytes: number;
-}
-
-export interface Manifest {
-  readonly format: 'systole-drbd-backup 1';
-  readonly resource: string;
-  readonly node: string;
-  readonly takenMs: number;
-  readonly ours: View;
-  readonly theirs: View | undefined;
-  readonly volumes: readonly SavedVolume[];
-  /** With these blocks laid over a copy of the synchronised device, it is what it was here; else only this node's changes are certain. */
-  readonly isExact: boolean;
-}
-
-interface Piece extends Extent {
-  readonly sum: string;
-}
-
-export class BackupError extends Error {}
 
 /** Fails before anything is written when the file system is too small. */
 export function checkSpace(directory: string, bytes: number): void {
@@ -83,7 +44,7 @@ export interface SaveTask {
 
 /** Begins this kind anew: what an earlier call left of it when the power stopped is forgotten. */
 export async function saveExtents(task: SaveTask): Promise<SavedPart> {
-  const [blocks, index] = [blocksOf(task.volume), `volume-${task.volume}.${task.kind}`];
+  const [blocks, index] = [blocksOf(task.volume), indexOf(task.volume, task.kind)];
   const source = openSync(task.disk, 'r');
   const target = openSync(
     `${task.directory}/${blocks}`,
@@ -92,6 +53,8 @@ export async function saveExtents(task: SaveTask): Promise<SavedPart> {
   );
   const list = openSync(`${task.directory}/${index}`, 'w', 0o600);
   try {
+    // `around` is added to what is there; each other kind is the first, and what it passes over must read as zeros.
+    if (task.kind !== 'around') ftruncateSync(target, 0);
     ftruncateSync(target, task.deviceBytes);
     const copied = await copyPieces(task, {source, target, list});
     fsyncSync(target);
@@ -136,35 +99,6 @@ function* piecesOf(extents: readonly Extent[], deviceBytes: number): Generator<E
   }
 }
 
-export function writeManifest(directory: string, manifest: Manifest): void {
-  writeDurably(`${directory}/manifest.json`, manifest);
-}
-
-export function readManifest(directory: string): Manifest {
-  let text: string;
-  try {
-    text = readFileSync(`${directory}/manifest.json`, 'utf8');
-  } catch (error) {
-    throw new BackupError(`${directory} is no finished backup: ${(error as Error).message}`);
-  }
-  const manifest = JSON.parse(text) as Manifest;
-  if (manifest.format !== 'systole-drbd-backup 1')
-    throw new BackupError(`${directory}: ${String(manifest.format)} is not a format that is known here`);
-  return manifest;
-}
-
-export function readIndex(directory: string, {index, pieces}: SavedPart): readonly Piece[] {
-  const lines = readFileSync(`${directory}/${index}`, 'latin1').trimEnd().split('\n');
-  const found = lines.flatMap((line, number) => {
-    const words = /^(\d+) (\d+) ([\da-f]{64}|zero)$/.exec(line);
-    if (!words && line !== '') throw new BackupError(`${directory}/${index}:${number + 1}: ${line} is no piece`);
-    return words ? [{offset: Number(words[1]), length: Number(words[2]), sum: words[3] as string}] : [];
-  });
-  if (found.length !== pieces)
-    throw new BackupError(`${directory}/${index} has ${found.length} pieces, and the manifest says ${pieces}`);
-  return found;
-}
-
 /** Reads every piece and compares its sum; returns how many bytes were sound, or fails. */
 export function checkBackup(directory: string, saved: SavedVolume): Promise<number> {
   return eachPiece(directory, saved, () => {});
@@ -184,14 +118,16 @@ export async function layOver(directory: string, saved: SavedVolume, target: str
 
 async function eachPiece(
   directory: string,
-  {blocks: name, parts}: SavedVolume,
+  saved: SavedVolume,
   use: (piece: Buffer, offset: number) => void,
 ): Promise<number> {
-  const blocks = openSync(`${directory}/${name}`, 'r');
+  const name = saved.blocks;
+  const pieces = saved.parts.flatMap((part) => readIndex(directory, saved, part));
+  const blocks = openBlocks(`${directory}/${name}`);
   const buffer = Buffer.allocUnsafe(PIECE_MAX);
   let bytes = 0;
   try {
-    for (const {offset, length, sum} of parts.flatMap((part) => readIndex(directory, part))) {
+    for (const {offset, length, sum} of pieces) {
       const piece = buffer.subarray(0, length);
       readAll(blocks, piece, offset);
       const isSound = sum === 'zero' ? isZero(piece) : sumOf(piece) === sum;
@@ -207,8 +143,12 @@ async function eachPiece(
   }
 }
 
-export function blocksOf(volume: number): string {
-  return `volume-${volume}.blocks`;
+function openBlocks(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw new BackupError(`a part of the backup cannot be read: ${(error as Error).message}`);
+  }
 }
 
 function sumOf(bytes: Buffer): string {

@@ -6,20 +6,18 @@
 import {existsSync, mkdirSync} from 'node:fs';
 import {bytesIn, type Extent, joinExtents, withoutExtents} from '../../drbd/dump-md.js';
 import type {Journal} from '../../drbd/resolve-journal.js';
+import {checkSpace, mib, saveExtents} from './backup.js';
+import {changedBlocks} from './changed-blocks.js';
+import {holdLock} from './lock.js';
 import {
   blocksOf,
-  checkSpace,
   type Manifest,
-  mib,
   readIndex,
   readManifest,
   type SavedPart,
   type SavedVolume,
-  saveExtents,
   writeManifest,
-} from './backup.js';
-import {changedBlocks} from './changed-blocks.js';
-import {holdLock} from './lock.js';
+} from './manifest.js';
 import type {DrbdTools} from './tools.js';
 import type {DrbdPlaces} from './view-here.js';
 
@@ -82,7 +80,7 @@ export async function saveAround(journal: Journal, isExact: boolean, options: Sa
       if (!saved) throw new SaveError(`${directory}/manifest.json does not name volume ${volume.volume}`);
       const changed = saved.parts.filter(({kind}) => kind === 'changed');
       const dump = await changedBlocks(options.tools, volume.name);
-      const has = joinExtents(changed.flatMap((part) => readIndex(directory, part)));
+      const has = joinExtents(changed.flatMap((part) => readIndex(directory, saved, part)));
       const extents = withoutExtents(dump.extents, has);
       checkSpace(directory, bytesIn(extents));
       const part = await save({directory, volume, deviceBytes: dump.deviceBytes, extents, kind: 'around'}, options);

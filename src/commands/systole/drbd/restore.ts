@@ -3,7 +3,8 @@
 
 import {statSync} from 'node:fs';
 import {Args, Flags} from '@oclif/core';
-import {BackupError, checkBackup, layOver, type Manifest, mib, readManifest} from '../../../runtime/drbd/backup.js';
+import {checkBackup, layOver, mib} from '../../../runtime/drbd/backup.js';
+import {BackupError, type Manifest, readManifest} from '../../../runtime/drbd/manifest.js';
 import {EXIT, Exit} from '../../lib/program.js';
 import {SystoleCommand} from '../../lib/systole-command.js';
 
