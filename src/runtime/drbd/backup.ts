@@ -3,9 +3,10 @@
 // was damaged later is found by its sum; nothing of an earlier try lies between what was saved.
 
 import {createHash} from 'node:crypto';
-import {closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, statfsSync} from 'node:fs';
+import {closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readSync, statfsSync} from 'node:fs';
 import type {Extent} from '../../drbd/dump-md.js';
 import {writeAll} from '../write-all.js';
+import {makeDirectory, syncDirectory} from './durable.js';
 import {
   BackupError,
   blocksOf,
@@ -22,7 +23,7 @@ const SPARE_BYTES = 16 * 1024 * 1024;
 
 /** Fails before anything is written when the file system is too small. */
 export function checkSpace(directory: string, bytes: number): void {
-  mkdirSync(directory, {recursive: true, mode: 0o700});
+  makeDirectory(directory, syncDirectory, 0o700);
   const {bavail, bsize} = statfsSync(directory);
   const free = bavail * bsize;
   if (free < bytes + SPARE_BYTES)

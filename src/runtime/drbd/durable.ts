@@ -2,12 +2,12 @@
 // system are thrown.
 
 import {closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync} from 'node:fs';
-import {dirname} from 'node:path';
+import {dirname, resolve} from 'node:path';
 import {writeAll} from '../write-all.js';
 
 /** As JSON, whole or not at all, and there after a power cut. Waits for the disk. */
 export function writeDurably(path: string, value: unknown): void {
-  mkdirSync(dirname(path), {recursive: true});
+  makeDirectory(dirname(path));
   const draft = `${path}.new`;
   try {
     const file = openSync(draft, 'w', 0o600);
@@ -32,6 +32,13 @@ function removeDraft(draft: string): void {
   } catch {
     // The first error is the one that says what is wrong.
   }
+}
+
+/** Each directory that is made is there after a power cut: its name is in the one above it. */
+export function makeDirectory(path: string, sync = syncDirectory, mode = 0o755): void {
+  const first = mkdirSync(path, {recursive: true, mode});
+  if (first === undefined) return;
+  for (let made = resolve(path); made.length >= first.length; made = dirname(made)) sync(dirname(made));
 }
 
 /** What was created, renamed or removed in it stays so. */

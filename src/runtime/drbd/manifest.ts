@@ -4,10 +4,10 @@
 // node wrote, as it was here before), `whole` (the device; pieces of zeros have a line and take no space). Promises: whatever
 // has become of these files, what is read here has the form that the types say, or a BackupError tells what is wrong.
 
-import {readFileSync} from 'node:fs';
+import {existsSync, readFileSync, rmSync, statSync} from 'node:fs';
 import type {Extent} from '../../drbd/dump-md.js';
 import type {View} from '../../drbd/view.js';
-import {writeDurably} from './durable.js';
+import {syncDirectory, writeDurably} from './durable.js';
 
 export const PIECE_MAX = 1024 * 1024;
 const KINDS = ['changed', 'around', 'whole'] as const;
@@ -49,6 +49,13 @@ export class BackupError extends Error {}
 
 export function writeManifest(directory: string, manifest: Manifest): void {
   writeDurably(pathIn(directory), manifest);
+}
+
+/** From here on it is no backup any more. */
+export function dropManifest(directory: string): void {
+  if (!existsSync(pathIn(directory))) return;
+  rmSync(pathIn(directory));
+  syncDirectory(directory);
 }
 
 export function readManifest(directory: string): Manifest {
@@ -119,6 +126,19 @@ export function readIndex(
   if (found.length !== pieces)
     throw new BackupError(`${directory}/${index} has ${found.length} pieces, and the manifest says ${pieces}`);
   return found;
+}
+
+/** After it was written, and before anybody relies on it: everything that a restore opens is there, and can be read. */
+export function mustBeReadable(directory: string, written: readonly SavedVolume[]): void {
+  const {volumes} = readManifest(directory);
+  if (JSON.stringify(volumes) !== JSON.stringify(written))
+    throw new BackupError(`${pathIn(directory)} is not what was written`);
+  for (const saved of volumes) {
+    for (const part of saved.parts) readIndex(directory, saved, part);
+    const bytes = statSync(`${directory}/${saved.blocks}`, {throwIfNoEntry: false})?.size;
+    if (bytes !== saved.deviceBytes)
+      throw new BackupError(`${directory}/${saved.blocks} has ${bytes ?? 'no'} bytes, and not ${saved.deviceBytes}`);
+  }
 }
 
 function linesOf(path: string): readonly string[] {

@@ -3,15 +3,19 @@
 // held down: agents and the manager bring resources up under a lock, which is taken here. Afterwards it is looked whether
 // it stayed so.
 
-import {existsSync, mkdirSync} from 'node:fs';
+import {existsSync} from 'node:fs';
 import {bytesIn, type Extent, joinExtents, withoutExtents} from '../../drbd/dump-md.js';
 import type {Journal} from '../../drbd/resolve-journal.js';
-import {checkSpace, mib, saveExtents} from './backup.js';
+import {viewOf} from '../../drbd/view.js';
+import {checkBackup, checkSpace, mib, saveExtents} from './backup.js';
 import {changedBlocks} from './changed-blocks.js';
+import {makeDirectory, syncDirectory} from './durable.js';
 import {holdLock} from './lock.js';
 import {
   blocksOf,
+  dropManifest,
   type Manifest,
+  mustBeReadable,
   readIndex,
   readManifest,
   type SavedPart,
@@ -37,15 +41,19 @@ export interface SaveOptions {
   readonly say: (text: string) => void;
   /** A line that the next one replaces. */
   readonly progress: (text: string) => void;
+  /** How long others that bring the resource up are waited for. */
+  readonly lockS?: number;
 }
 
 export class SaveError extends Error {}
 
-/** `changed` or `whole`, with a manifest at the end. */
+/** `changed` or `whole`, with a manifest at the end. One that an interrupted run has finished is as good or better. */
 export async function saveBefore(journal: Journal, options: SaveOptions): Promise<void> {
   const directory = journal.directory as string;
   await whileDown(journal.resource, options, async () => {
-    mkdirSync(directory, {recursive: true, mode: 0o700});
+    if (await isFinished(journal)) return options.say(`the backup in ${directory} was finished already`);
+    makeDirectory(directory, syncDirectory, 0o700);
+    dropManifest(directory);
     const volumes: SavedVolume[] = [];
     for (const volume of await volumesOf(journal, options.tools)) {
       const dump = await changedBlocks(options.tools, volume.name);
@@ -64,9 +72,22 @@ export async function saveBefore(journal: Journal, options: SaveOptions): Promis
         parts: [part],
       });
     }
-    await mustBeDown(journal.resource, options.tools);
-    writeManifest(directory, manifestOf(journal, volumes, journal.backup === 'full'));
+    await finish(journal, volumes, journal.backup === 'full', options);
   });
+}
+
+/** Of these data and of this kind, and every sum is right. */
+async function isFinished({directory = '', ours, backup}: Journal): Promise<boolean> {
+  const kind = backup === 'full' ? 'whole' : 'changed';
+  try {
+    const {volumes, ours: saved} = readManifest(directory);
+    const isOfThese = JSON.stringify(viewOf(saved)) === JSON.stringify(viewOf(ours));
+    if (!isOfThese || volumes.some(({parts}) => parts[0]?.kind !== kind)) return false;
+    for (const volume of volumes) await checkBackup(directory, volume);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Adds what the other node changed, as it was here, to a backup of what this node changed. Exact: as it was for certain. */
@@ -74,26 +95,39 @@ export async function saveAround(journal: Journal, isExact: boolean, options: Sa
   const directory = journal.directory as string;
   await whileDown(journal.resource, options, async () => {
     const before = readManifest(directory);
+    // An interrupted run has saved it; what is here now may have been written by the other node since.
+    if (before.volumes.every(({parts}) => parts.some(({kind}) => kind === 'around')))
+      return finish(journal, before.volumes, false, options);
     const volumes: SavedVolume[] = [];
     for (const volume of await volumesOf(journal, options.tools)) {
       const saved = before.volumes.find((each) => each.volume === volume.volume);
       if (!saved) throw new SaveError(`${directory}/manifest.json does not name volume ${volume.volume}`);
-      const changed = saved.parts.filter(({kind}) => kind === 'changed');
       const dump = await changedBlocks(options.tools, volume.name);
-      const has = joinExtents(changed.flatMap((part) => readIndex(directory, saved, part)));
+      const has = joinExtents(saved.parts.flatMap((part) => readIndex(directory, saved, part)));
       const extents = withoutExtents(dump.extents, has);
       checkSpace(directory, bytesIn(extents));
       const part = await save({directory, volume, deviceBytes: dump.deviceBytes, extents, kind: 'around'}, options);
       options.say(`saved ${mib(part.bytes)} more: what only the other node changed, as it was here`);
-      if (!isExact)
-        options.say(
-          'The other node may have written here since they met: such blocks are saved as it wrote them, or not at all. What was changed here is not concerned.',
-        );
-      volumes.push({...saved, parts: [...changed, part]});
+      volumes.push({...saved, parts: [...saved.parts, part]});
     }
-    await mustBeDown(journal.resource, options.tools);
-    writeManifest(directory, manifestOf(journal, volumes, isExact));
+    if (!isExact)
+      options.say(
+        'The other node may have written here since they met: such blocks are saved as it wrote them, or not at all. What was changed here is not concerned.',
+      );
+    await finish(journal, volumes, isExact, options);
   });
+}
+
+async function finish(
+  journal: Journal,
+  volumes: readonly SavedVolume[],
+  isExact: boolean,
+  {tools}: SaveOptions,
+): Promise<void> {
+  const directory = journal.directory as string;
+  await mustBeDown(journal.resource, tools);
+  writeManifest(directory, manifestOf(journal, volumes, isExact));
+  mustBeReadable(directory, volumes);
 }
 
 function manifestOf(journal: Journal, volumes: readonly SavedVolume[], isExact: boolean): Manifest {
@@ -119,6 +153,12 @@ function save(
 /** From the journal: down, DRBD knows no volumes. A single one has the name of its resource. */
 async function volumesOf({ours, resource}: Journal, tools: DrbdTools): Promise<readonly Volume[]> {
   const isSingle = ours.volumes.length === 1;
+  const all = await tools.adm(['sh-ll-dev', resource], READ_MS);
+  const disks = all.stdout.split('\n').filter((line) => line.trim() !== '').length;
+  if (all.code !== 0 || disks !== ours.volumes.length)
+    throw new SaveError(
+      `drbd.conf gives ${resource} ${disks} disks, and ${ours.volumes.length} volumes were seen when it was begun`,
+    );
   const found: Volume[] = [];
   for (const {volume} of ours.volumes) {
     const name = isSingle ? resource : `${resource}/${volume}`;
@@ -138,11 +178,15 @@ async function mustBeDown(resource: string, tools: DrbdTools): Promise<void> {
 }
 
 /** Agents and the manager wait for this lock before they bring the resource up. It ends with this process. */
-async function whileDown(resource: string, {tools, places}: SaveOptions, work: () => Promise<void>): Promise<void> {
+async function whileDown(resource: string, options: SaveOptions, work: () => Promise<void>): Promise<void> {
+  const {tools, places, lockS = LOCK_S} = options;
   const lock = /^[\w.-]+$/.test(resource)
-    ? await holdLock(tools, `${places.runDir}/drbd-${resource}.lock`, LOCK_S)
+    ? await holdLock(tools, `${places.runDir}/drbd-${resource}.lock`, lockS)
     : undefined;
   try {
+    if (lock?.isHeld === false)
+      throw new SaveError(`another program brings ${resource} up or changes it, and did not end within ${lockS} s`);
+    await mustBeDown(resource, tools);
     await work();
   } finally {
     lock?.release();
