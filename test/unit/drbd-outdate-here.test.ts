@@ -128,3 +128,14 @@ test('a disconnect that hangs leaves the note, and DRBD may notice by itself mea
   assert.equal(await running, 4);
   assert.deepEqual([...readdirSync(notesDir)], ['dropped-data']);
 });
+
+test('down, and a word of the metadata is not known: no proof for any volume', async () => {
+  drbd.set({up: 'no', meta: 'UpToDate'});
+  const metadata = () => new DrbdTools(drbd.env).readMetadata('data');
+  drbd.put('on-dstate', 'echo Outdated; echo Unconfigured; exit 0\n');
+  assert.deepEqual(await metadata(), []);
+  assert.equal(await outdate(), 20);
+  drbd.put('on-dstate', 'echo Outdated; echo Outdated; exit 0\n');
+  assert.deepEqual(await metadata(), ['Outdated', 'Outdated']);
+  assert.equal(await outdate(), 4);
+});

@@ -724,6 +724,18 @@ test('the wrong direction: it stops before anything is overwritten, and says so'
   assert.ok(disk().equals(loser));
 });
 
+test.each([
+  ['of one volume it is not known', 'echo Outdated; echo Unconfigured; exit 0\n'],
+  ['more volumes than were seen', 'echo Outdated; echo Outdated; exit 0\n'],
+])('%s, down: whether all is Outdated is not believed, and it stops', async (_, script) => {
+  drbd.set({up: 'no'});
+  drbd.put('on-dstate', script);
+  const ended = await resolve('--yes');
+  assert.equal(ended.status, 3, ended.stdout);
+  assert.match(ended.stderr, /drbdadm outdate ended without an error, but the disk is/);
+  assert.ok(disk().equals(loser));
+});
+
 test('the other node does not come: dopd is asked, it ends in time, and goes on later', async () => {
   rmSync(`${drbd.dir}/peer-there`);
   drbd.put('on-events2', '[ ! -e "$HA_RUNDIR/drbd/data.connect" ] || echo asked >>wishes');

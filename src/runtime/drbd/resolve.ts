@@ -107,7 +107,7 @@ class ResolveRun {
       case 'outdate':
         say(`marking ${this.resource} here as Outdated: nobody can promote it any more`);
         await this.must(['outdate', this.resource]);
-        await this.mustBeOutdated();
+        await this.mustBeOutdated(journal);
         return 'outdated';
       case 'save':
         await this.down();
@@ -117,7 +117,7 @@ class ResolveRun {
         await this.saveAround(journal, state);
         return 'around';
       case 'meet':
-        await this.meet(sight);
+        await this.meet(sight, journal);
         return undefined;
       case 'release':
         say('the synchronisation begins');
@@ -136,11 +136,13 @@ class ResolveRun {
   }
 
   /** Believed only when it has been read back. */
-  private async mustBeOutdated(): Promise<void> {
+  private async mustBeOutdated({ours}: Journal): Promise<void> {
     const state = await this.look();
     const disks = state ? state.volumes.map(({disk}) => disk) : await this.options.tools.readMetadata(this.resource);
-    if (disks.length > 0 && disks.every((disk) => disk === 'Outdated' || disk === 'Inconsistent')) return;
-    throw new ResolveError(`drbdadm outdate ended without an error, but the disk is ${disks.join(' ')}`, this.again());
+    const isAll = disks.length > 0 && disks.length === ours.volumes.length;
+    if (isAll && disks.every((disk) => disk === 'Outdated' || disk === 'Inconsistent')) return;
+    const what = isAll ? disks.join(' ') : `not known of each volume (${disks.join(' ')})`;
+    throw new ResolveError(`drbdadm outdate ended without an error, but the disk is ${what}`, this.again());
   }
 
   private async down(): Promise<void> {
@@ -196,7 +198,7 @@ class ResolveRun {
     this.wish();
   }
 
-  private async meet(sight: ResolveSight): Promise<void> {
+  private async meet(sight: ResolveSight, {ours}: Journal): Promise<void> {
     const {say} = this.options;
     if (this.#hasMet && sight.connection === 'StandAlone')
       throw new ResolveError(
@@ -206,7 +208,8 @@ class ResolveRun {
     if (sight.connection !== 'StandAlone' && this.#hasMet) return this.wait();
     say('meeting the other node, with the synchronisation paused');
     const disks = sight.isUp ? sight.disks : await this.options.tools.readMetadata(this.resource);
-    this.#wasWhole = disks.length > 0 && disks.every((disk) => disk === 'Outdated');
+    this.#wasWhole =
+      disks.length > 0 && disks.length === ours.volumes.length && disks.every((disk) => disk === 'Outdated');
     if (!sight.isUp) await this.attach();
     else if (sight.connection !== 'StandAlone')
       await this.must(['disconnect', this.resource], /\(162\)|unknown connection/);

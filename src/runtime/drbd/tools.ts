@@ -114,10 +114,11 @@ export class DrbdTools {
     return exit;
   }
 
-  /** The disk states that the metadata of a resource records while it is down. */
+  /** The disk states that the metadata of a resource records while it is down. None: of one volume at least it is not known. */
   async readMetadata(resource: string): Promise<readonly DiskState[]> {
     const exit = await this.adm(['dstate', resource], READ_MS);
-    return exit.code === 0 ? parseDstate(exit.stdout).filter((each) => each !== 'Unknown') : [];
+    const found = exit.code === 0 ? parseDstate(exit.stdout) : [];
+    return found.includes('Unknown') ? [] : found;
   }
 
   /** The settings in force, or DRBD's defaults where they cannot be read. */
