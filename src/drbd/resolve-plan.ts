@@ -3,7 +3,8 @@
 // the disk is made Outdated first (nobody can promote it any more), its changes are saved while the resource is down, it meets
 // the other node with the synchronisation paused (the direction and the other disk are looked at before it
 // begins), the blocks that the other node changed are saved, and only then does it begin. What the other node's Primary writes
-// while it is paused is written here all the same; whether it was, `isUntouched` tells.
+// while it is paused is written here all the same; whether it was, `isUntouched` tells. Nothing is released before the backup that was asked for
+// is made; of a disk that somebody let be a target before, it has what was left.
 
 import type {Connection, DiskState, Replication, ResourceState, Role} from './state.js';
 
@@ -25,6 +26,7 @@ export type Next =
   | {readonly do: 'stop'; readonly why: string; readonly todo: string};
 
 const TARGET: readonly Replication[] = ['SyncTarget', 'WFBitMapT', 'WFSyncUUID', 'StartingSyncT', 'Established', 'Off'];
+const STILL: readonly Replication[] = ['PausedSyncT', 'Established', 'Off'];
 const SOURCE: readonly Replication[] = ['SyncSource', 'PausedSyncS', 'WFBitMapS', 'StartingSyncS', 'Ahead'];
 
 export function sightOf(state: ResourceState | undefined): ResolveSight {
@@ -60,7 +62,8 @@ export function nextResolveStep(done: readonly Step[], backup: BackupKind, sight
   // Synchronised to the end, it is only looked at until the other node is back.
   if (isGood && !(isReleased && ['Connecting', 'Unconnected'].includes(sight.connection)))
     return stop('somebody made the disk here good again', 'systole drbd status; the same command begins anew');
-  if (!isSaved && !isTarget) return {do: 'save'};
+  // Also of a target, whose disk has begun to change: what is left of the blocks here.
+  if (!isSaved) return {do: 'save'};
   if (!sight.isUp) return {do: isReleased ? 'bring-up' : 'meet'};
   if (sight.disks.some((disk) => ['Diskless', 'Failed', 'Detaching'].includes(disk)))
     return stop('its disk here is gone', 'see the kernel log for disk errors');
@@ -91,7 +94,17 @@ function connected(has: (step: Step) => boolean, backup: BackupKind, sight: Reso
       `the other node's disk is ${bad}: what is here may be the only good copy`,
       'drbdadm disconnect; look at the other node first',
     );
-  return {do: backup === 'changed' && has('saved') && !has('around') ? 'save-around' : 'release'};
+  if (backup !== 'none' && !has('saved')) return unsaved(replications);
+  return {do: backup === 'changed' && !has('around') ? 'save-around' : 'release'};
+}
+
+/** Somebody connected it by hand. Where all stands still it can be parted again, and what is left be saved. */
+function unsaved(replications: readonly Replication[]): Next {
+  if (replications.every((each) => STILL.includes(each))) return {do: 'save'};
+  return stop(
+    'the backup is not made, and the synchronisation of a part has begun',
+    'drbdadm disconnect; then the same command saves what is left here. With --no-backup it goes on without',
+  );
 }
 
 function stop(why: string, todo: string): Next {

@@ -87,44 +87,44 @@ test.each([
   ['the blocks are gone', 'rm BACKUP/volume-0.blocks'],
 ])('%s before it was finished: it is not made', async (_, script) => {
   meanwhile(`[ ! -e BACKUP/volume-0.changed ] || ${script}`.replaceAll('BACKUP', backup()));
-  await assert.rejects(saveBefore(journal(), options), /volume-0|pieces/);
+  await assert.rejects(saveBefore(journal(), true, options), /volume-0|pieces/);
 });
 
 test('somebody holds the lock under which the resource is brought up: nothing is saved', async () => {
   const holder = spawn('flock', [`${dir}/run/drbd-data.lock`, 'sh', '-c', 'echo held; exec cat']);
   await once(holder.stdout, 'data');
-  const failure = await saveBefore(journal(), options).catch(String);
+  const failure = await saveBefore(journal(), true, options).catch(String);
   holder.stdin.end();
   assert.match(failure ?? '', /brings data up or changes it/);
   assert.ok(!existsSync(backup()));
   await once(holder, 'exit');
-  await saveBefore(journal(), options);
+  await saveBefore(journal(), true, options);
   assert.equal(await sound(), BLOCK);
 });
 
 test('it is up already: nothing is read from its disk', async () => {
   drbd.set({disk: 'Outdated', conn: 'StandAlone'});
-  await assert.rejects(saveBefore(journal(), options), /somebody brought data up/);
+  await assert.rejects(saveBefore(journal(), true, options), /somebody brought data up/);
   assert.ok(!drbd.calls().some((call) => call.startsWith('apply-al')));
 });
 
 test('drbd.conf has a volume that was not seen when it was begun: it would be missing', async () => {
   drbd.put('on-sh-ll-dev', `echo ${drbd.dir}/disk; echo ${drbd.dir}/other; exit 0\n`);
-  await assert.rejects(saveBefore(journal(), options), /2 disks, and 1 volumes were seen/);
+  await assert.rejects(saveBefore(journal(), true, options), /2 disks, and 1 volumes were seen/);
 });
 
 test('made again: finished it is not made twice, and of other data what is half done does not pass for the finished one of before', async () => {
-  await saveBefore(journal(), options);
-  await saveBefore(journal(), options);
+  await saveBefore(journal(), true, options);
+  await saveBefore(journal(), true, options);
   assert.match(said.at(-1) ?? '', /finished already/);
   drbd.put('on-dump-md', 'exit 1\n');
   const other = {...journal().ours, wallMs: 2};
-  await assert.rejects(saveBefore(journal({ours: other}), options));
+  await assert.rejects(saveBefore(journal({ours: other}), true, options));
   assert.throws(() => readManifest(backup()), /no finished backup/);
 });
 
 test('what lies around was saved already, and the run was interrupted: it is kept, and not called exact', async () => {
-  await saveBefore(journal(), options);
+  await saveBefore(journal(), true, options);
   drbd.put('md', dump('0000000000000006'));
   await saveAround(journal(), true, options);
   assert.equal(readManifest(backup()).isExact, true);
@@ -143,7 +143,7 @@ test('what lies around was saved already, and the run was interrupted: it is kep
 });
 
 test('what lies around cannot be saved: the backup of before is whole', async () => {
-  await saveBefore(journal(), options);
+  await saveBefore(journal(), true, options);
   drbd.put('md', dump('0000000000000006'));
   meanwhile(`[ ! -e ${backup()}/volume-0.around ] || . ./gone`);
   drbd.put('gone', 'up=yes\n');

@@ -186,6 +186,7 @@ describe('resolve', () => {
     copyFileSync(`${drbd.dir}/disk`, `${where.dir}/copy`);
     const restored = await systole('restore', backupDirectory(), '--onto', `${where.dir}/copy`);
     assert.equal(restored.status, 0, restored.stderr);
+    assert.doesNotMatch(restored.stdout, /mixture|lost/);
     assert.ok(readFileSync(`${where.dir}/copy`).equals(loser));
   });
 
@@ -373,6 +374,9 @@ describe('the winner serves while it is paused', () => {
     assert.equal(readManifest(backupDirectory()).isExact, false);
     assert.match(ended.stdout, /may have written here since they met/);
     assert.match((await systole('restore', backupDirectory())).stdout, /may be a mixture/);
+    copyFileSync(`${drbd.dir}/disk`, `${where.dir}/copy`);
+    const laid = await systole('restore', backupDirectory(), '--onto', `${where.dir}/copy`);
+    assert.match(laid.stdout, /may be a mixture/);
   });
 
   test('between the last look and the end of the connection', async () => {
@@ -482,6 +486,90 @@ describe('the words of a later call', () => {
   test('words that exclude each other', async () => {
     assert.equal((await resolve('--yes', '--no-backup', '--backup-full')).status, 2);
     assert.match((await systole('resolve', '--help')).stdout.replace(/\s+/g, ' '), /2 wrong words/);
+  });
+});
+
+describe('the backup failed, and somebody connected it by hand', () => {
+  async function connected(...words: readonly string[]): Promise<void> {
+    drbd.put('on-dump-md', 'exit 1\n');
+    assert.equal((await resolve('--yes', ...words)).status, 3);
+    drbd.lose('on-dump-md');
+    drbd.put('paused', '');
+    drbd.put('md', dump([...HERE, ...THERE]));
+    const meets = {up: 'yes', conn: 'Connected', repl: 'PausedSyncT', prole: 'Primary', pdisk: 'UpToDate'};
+    drbd.set({...meets, disk: 'Inconsistent', meta: 'Outdated'});
+  }
+  /** What the winner wrote while it was paused: a block that was changed here, too. */
+  function mirrored(): void {
+    drbd.put('received', '4\n');
+    writeFileSync(`${drbd.dir}/disk`, written(disk(), [40], 'winner'));
+    writeFileSync(`${drbd.dir}/winner`, written(readFileSync(`${drbd.dir}/winner`), [40], 'winner'));
+  }
+
+  test.each([['paused'], ['parted again']])(
+    '%s: what is left is saved first, and it says what may be lost',
+    async (how) => {
+      await connected();
+      mirrored();
+      if (how === 'parted again') drbd.set({up: 'yes', conn: 'StandAlone', repl: 'Off', disk: 'Inconsistent'});
+      const ended = await resolve();
+      assert.equal(ended.status, 0, ended.stdout + ended.stderr);
+      assert.match(ended.stdout, /what it had overwritten by then is lost/);
+      assert.equal(readManifest(backupDirectory()).isPartial, true);
+      assert.equal(readManifest(backupDirectory()).isExact, false);
+      const copy = await laidOver();
+      for (const block of [1, 2]) {
+        const [start, end] = [block * BLOCK, (block + 1) * BLOCK];
+        assert.ok(copy.subarray(start, end).equals(loser.subarray(start, end)));
+      }
+      assert.match((await systole('restore', backupDirectory())).stdout, /overwritten by then is lost/);
+    },
+  );
+
+  test('it cannot be saved now either: nothing is released, until --no-backup is said', async () => {
+    await connected();
+    drbd.put('on-dump-md', 'exit 1\n');
+    drbd.put('calls', '');
+    const ended = await resolve();
+    assert.equal(ended.status, 3, ended.stdout);
+    assert.ok(!drbd.calls().some((call) => /^(resume-sync|up|connect)/.test(call)), drbd.calls().join('; '));
+    assert.ok(disk().equals(loser));
+    assert.equal((await resolve('--no-backup')).status, 0);
+    assert.ok(disk().equals(readFileSync(`${drbd.dir}/winner`)));
+  });
+
+  test('another place is taken, as the first one is full', async () => {
+    await connected('--backup-full');
+    const ended = await resolve('--backup', `${where.dir}/usb`);
+    assert.equal(ended.status, 0, ended.stderr);
+    const [name] = readdirSync(`${where.dir}/usb`);
+    assert.ok(readFileSync(`${where.dir}/usb/${name}/volume-0.blocks`).equals(loser));
+    assert.equal(readManifest(`${where.dir}/usb/${name}`).isExact, false);
+  });
+
+  test('it runs: said, and how to save the rest', async () => {
+    await connected();
+    drbd.set({up: 'yes', conn: 'Connected', repl: 'SyncTarget', disk: 'Inconsistent', meta: 'Inconsistent'});
+    const ended = await systole('resolve', 'data', '--discard-node', 'n1', '--wait', '1');
+    assert.equal(ended.status, 4);
+    assert.match(ended.stdout, /the backup is not made. To save what is left: drbdadm disconnect data/);
+  });
+
+  test('two volumes, one of which runs: it stops', () => {
+    const sight = {
+      isUp: true,
+      role: 'Secondary',
+      connection: 'Connected',
+      disks: ['Inconsistent', 'Inconsistent'],
+    } as const;
+    const at = (...replications: ResolveSight['replications'][number][]) =>
+      nextResolveStep(['outdated'], 'changed', {...sight, replications, peerDisks: ['UpToDate', 'UpToDate']});
+    const next = at('PausedSyncT', 'SyncTarget');
+    assert.ok(next.do === 'stop');
+    assert.match(next.why, /the backup is not made/);
+    assert.match(next.todo, /drbdadm disconnect.*--no-backup/);
+    for (const other of ['PausedSyncT', 'Established', 'Off'] as const)
+      assert.equal(at('PausedSyncT', other).do, 'save');
   });
 });
 
@@ -772,6 +860,7 @@ test('the plan never overwrites before what was asked for is saved, whatever is 
       // Not yet a target of a synchronisation, hence its blocks are still those of this node.
       const isWhole = !isGoing && sight.disks[0] !== 'Inconsistent';
       if (isWhole && !done.includes('saved')) assert.ok(['outdate', 'save', 'stop'].includes(next.do), next.do);
+      if (!done.includes('saved')) assert.ok(!['meet', 'release', 'bring-up'].includes(next.do), next.do);
       if (next.do === 'bring-up') assert.ok(done.includes('around') || done.includes('released'));
       if (next.do === 'save-around') assert.ok(done.includes('saved'));
     }

@@ -39,6 +39,8 @@ export interface Manifest {
   readonly volumes: readonly SavedVolume[];
   /** With these blocks laid over a copy of the synchronised device, it is what it was here; else only this node's changes are certain. */
   readonly isExact: boolean;
+  /** It was saved when the disk was a target already: what the other node had overwritten by then is not in it. */
+  readonly isPartial?: boolean;
 }
 
 export interface Piece extends Extent {
@@ -49,6 +51,15 @@ export class BackupError extends Error {}
 
 export function writeManifest(directory: string, manifest: Manifest): void {
   writeDurably(pathIn(directory), manifest);
+}
+
+/** What the backup may lack, for people; nothing where it lacks nothing. */
+export function doubtsOf({isExact, isPartial}: Manifest): readonly string[] {
+  const partial =
+    "The other node could write here before it was saved: what it had overwritten by then is lost, and is the other node's in this backup or not in it.";
+  const around =
+    'What only the other node changed was not saved, or not for certain as it was here, so the result may be a mixture.';
+  return [...(isPartial ? [partial] : []), ...(isExact ? [] : [around])];
 }
 
 /** From here on it is no backup any more. */

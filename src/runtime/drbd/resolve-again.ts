@@ -7,7 +7,8 @@ import {type DrbdTools, reasonOf} from './tools.js';
 import {type DrbdPlaces, viewHere} from './view-here.js';
 
 export type Again =
-  | {readonly found: 'go-on'; readonly canSave: boolean}
+  /** canSave: another backup may be chosen; canDrop: none any more. */
+  | {readonly found: 'go-on'; readonly canSave: boolean; readonly canDrop: boolean}
   | {readonly found: 'anew'; readonly why: string}
   | {readonly found: 'unknown'; readonly why: string};
 
@@ -32,11 +33,14 @@ export async function lookAgain(journal: Journal, tools: DrbdTools, places: Drbd
   const standing = standingOf(journal, looked.view);
   if (standing === 'unknown') return {found: 'unknown', why: 'the generation identifiers cannot be read'};
   // At its end already, which overwrites nothing.
-  const isOver = nextResolveStep(done, backup, sightOf(state)).do === 'finish';
+  const next = nextResolveStep(done, backup, sightOf(state)).do;
+  const isOver = next === 'finish';
   if (standing === 'void' && !isOver)
     return {found: 'anew', why: 'the data here are others since, or the disk was made good again'};
-  const canSave = !isOver && !done.includes('saved') && !isBeingOverwritten(looked.view);
-  return {found: 'go-on', canSave};
+  const isSaved = done.includes('saved');
+  // Who wanted a backup and has none gets what is left; who wanted none let the blocks go.
+  const canSave = !isOver && !isSaved && (next === 'save' || !isBeingOverwritten(looked.view));
+  return {found: 'go-on', canSave, canDrop: !isOver && !isSaved};
 }
 
 async function stateOf(resource: string, tools: DrbdTools) {

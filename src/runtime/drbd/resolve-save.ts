@@ -48,7 +48,7 @@ export interface SaveOptions {
 export class SaveError extends Error {}
 
 /** `changed` or `whole`, with a manifest at the end. One that an interrupted run has finished is as good or better. */
-export async function saveBefore(journal: Journal, options: SaveOptions): Promise<void> {
+export async function saveBefore(journal: Journal, isWhole: boolean, options: SaveOptions): Promise<void> {
   const directory = journal.directory as string;
   await whileDown(journal.resource, options, async () => {
     if (await isFinished(journal)) return options.say(`the backup in ${directory} was finished already`);
@@ -57,10 +57,9 @@ export async function saveBefore(journal: Journal, options: SaveOptions): Promis
     const volumes: SavedVolume[] = [];
     for (const volume of await volumesOf(journal, options.tools)) {
       const dump = await changedBlocks(options.tools, volume.name);
-      const isWhole = journal.backup === 'full';
-      const extents = isWhole ? [{offset: 0, length: dump.deviceBytes}] : dump.extents;
+      const kind = journal.backup === 'full' ? 'whole' : 'changed';
+      const extents = kind === 'whole' ? [{offset: 0, length: dump.deviceBytes}] : dump.extents;
       checkSpace(directory, bytesIn(extents));
-      const kind = isWhole ? 'whole' : 'changed';
       const part = await save({directory, volume, deviceBytes: dump.deviceBytes, extents, kind}, options);
       options.say(
         `saved ${mib(part.bytes)} of ${volume.disk} (${kind === 'whole' ? 'the whole disk' : 'changed here'}) in ${directory}`,
@@ -72,7 +71,7 @@ export async function saveBefore(journal: Journal, options: SaveOptions): Promis
         parts: [part],
       });
     }
-    await finish(journal, volumes, journal.backup === 'full', options);
+    await finish(journal, {volumes, isExact: isWhole && journal.backup === 'full', isPartial: !isWhole}, options);
   });
 }
 
@@ -97,7 +96,7 @@ export async function saveAround(journal: Journal, isExact: boolean, options: Sa
     const before = readManifest(directory);
     // An interrupted run has saved it; what is here now may have been written by the other node since.
     if (before.volumes.every(({parts}) => parts.some(({kind}) => kind === 'around')))
-      return finish(journal, before.volumes, false, options);
+      return finish(journal, {...before, isExact: false}, options);
     const volumes: SavedVolume[] = [];
     for (const volume of await volumesOf(journal, options.tools)) {
       const saved = before.volumes.find((each) => each.volume === volume.volume);
@@ -114,25 +113,23 @@ export async function saveAround(journal: Journal, isExact: boolean, options: Sa
       options.say(
         'The other node may have written here since they met: such blocks are saved as it wrote them, or not at all. What was changed here is not concerned.',
       );
-    await finish(journal, volumes, isExact, options);
+    await finish(journal, {...before, volumes, isExact: isExact && before.isPartial !== true}, options);
   });
 }
 
-async function finish(
-  journal: Journal,
-  volumes: readonly SavedVolume[],
-  isExact: boolean,
-  {tools}: SaveOptions,
-): Promise<void> {
+type Outcome = Pick<Manifest, 'volumes' | 'isExact' | 'isPartial'>;
+
+async function finish(journal: Journal, outcome: Outcome, {tools}: SaveOptions): Promise<void> {
   const directory = journal.directory as string;
   await mustBeDown(journal.resource, tools);
-  writeManifest(directory, manifestOf(journal, volumes, isExact));
-  mustBeReadable(directory, volumes);
+  writeManifest(directory, manifestOf(journal, outcome));
+  mustBeReadable(directory, outcome.volumes);
 }
 
-function manifestOf(journal: Journal, volumes: readonly SavedVolume[], isExact: boolean): Manifest {
+function manifestOf(journal: Journal, {volumes, isExact, isPartial = false}: Outcome): Manifest {
   const {resource, node, ours, theirs} = journal;
-  return {format: 'systole-drbd-backup 1', resource, node, takenMs: Date.now(), ours, theirs, volumes, isExact};
+  const about = {resource, node, takenMs: Date.now(), ours, theirs};
+  return {format: 'systole-drbd-backup 1', ...about, volumes, isExact, isPartial};
 }
 
 function save(

@@ -44,6 +44,7 @@ export class ResolveError extends Error {
 }
 
 const TOOL_MS = 60_000;
+const NOT_CONNECTED = /\(162\)|unknown connection/;
 /** So long nobody is told to type anything: dopd on the other node connects by itself. */
 const HINT_MS = 8000;
 
@@ -73,6 +74,7 @@ class ResolveRun {
   #lastSeen = '';
   #hasHinted = false;
   #hasMet = false;
+  #hasSaidUnsaved = false;
   /** When this run met the other node, no synchronisation had begun. */
   #wasWhole = false;
 
@@ -110,6 +112,7 @@ class ResolveRun {
         await this.mustBeOutdated(journal);
         return 'outdated';
       case 'save':
+        if (sight.connection === 'Connected') await this.must(['disconnect', this.resource], NOT_CONNECTED);
         await this.down();
         await this.save(journal);
         return 'saved';
@@ -127,7 +130,7 @@ class ResolveRun {
         await this.bringUp();
         return undefined;
       case 'follow':
-        await this.follow(state, sight);
+        await this.follow(journal, state, sight);
         return undefined;
       default:
         await tools.read(this.resource);
@@ -153,8 +156,10 @@ class ResolveRun {
   }
 
   private async save(journal: Journal): Promise<void> {
+    const disks = await this.options.tools.readMetadata(this.resource);
+    const isWhole = disks.length === journal.ours.volumes.length && !disks.includes('Inconsistent');
     try {
-      await saveBefore(journal, this.options);
+      await saveBefore(journal, isWhole, this.options);
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       throw new ResolveError(why, `${this.again()}. --backup DIRECTORY names another place, --no-backup does without`);
@@ -184,7 +189,7 @@ class ResolveRun {
    * block was written, or nobody knows.
    */
   private async part(paused: ResourceState | undefined): Promise<boolean> {
-    await this.must(['disconnect', this.resource], /\(162\)|unknown connection/);
+    await this.must(['disconnect', this.resource], NOT_CONNECTED);
     const parted = await this.look();
     return this.#wasWhole && isUntouched(paused) && isUntouched(parted);
   }
@@ -211,8 +216,7 @@ class ResolveRun {
     this.#wasWhole =
       disks.length > 0 && disks.length === ours.volumes.length && disks.every((disk) => disk === 'Outdated');
     if (!sight.isUp) await this.attach();
-    else if (sight.connection !== 'StandAlone')
-      await this.must(['disconnect', this.resource], /\(162\)|unknown connection/);
+    else if (sight.connection !== 'StandAlone') await this.must(['disconnect', this.resource], NOT_CONNECTED);
     await this.must(['pause-sync', this.resource], /\(134\)|already set/);
     await this.must(['connect', '--discard-my-data', this.resource], /\(102\)|already in use/);
     this.#hasMet = true;
@@ -228,10 +232,20 @@ class ResolveRun {
     } else for (const word of ['new-resource', 'new-minor', 'attach']) await this.must([word, this.resource]);
   }
 
-  private async follow(state: ResourceState | undefined, sight: ResolveSight): Promise<void> {
+  private async follow(journal: Journal, state: ResourceState | undefined, sight: ResolveSight): Promise<void> {
+    if (journal.backup !== 'none' && !journal.done.includes('saved')) this.sayUnsaved();
     const volume = state?.peers.flatMap((peer) => peer.volumes).find((each) => each.donePercent !== undefined);
     if (volume) this.options.progress(progressText(progressOf(state, this.options.procDrbd), volume.donePercent));
     await this.wait(sight.connection !== 'Connected');
+  }
+
+  /** Nobody but the administrator may stop what he has begun. */
+  private sayUnsaved(): void {
+    if (this.#hasSaidUnsaved) return;
+    this.#hasSaidUnsaved = true;
+    this.options.say(
+      `the synchronisation has begun, and the backup is not made. To save what is left: drbdadm disconnect ${this.resource}, then the same command`,
+    );
   }
 
   private async wait(isAlone = true): Promise<void> {

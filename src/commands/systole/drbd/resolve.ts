@@ -11,6 +11,7 @@ import {outOfSyncKib} from '../../../drbd/view.js';
 import {checkSpace} from '../../../runtime/drbd/backup.js';
 import {writeDurably} from '../../../runtime/drbd/durable.js';
 import {holdLock} from '../../../runtime/drbd/lock.js';
+import {doubtsOf, readManifest} from '../../../runtime/drbd/manifest.js';
 import {reportOf} from '../../../runtime/drbd/report.js';
 import {ResolveError, runResolve} from '../../../runtime/drbd/resolve.js';
 import {lookAgain, resolveLockPath} from '../../../runtime/drbd/resolve-again.js';
@@ -31,6 +32,12 @@ interface ResolveFlags extends BackupWords {
   readonly 'discard-node': string;
   readonly 'peer-gi'?: string | undefined;
   readonly yes: boolean;
+}
+
+/** What a later call may choose. */
+interface Permitted {
+  readonly canSave: boolean;
+  readonly canDrop: boolean;
 }
 
 export default class DrbdResolve extends SystoleCommand {
@@ -96,16 +103,16 @@ export default class DrbdResolve extends SystoleCommand {
     const discard = flags['discard-node'].toLowerCase();
     if (discard !== begun.node) throw refused(`an earlier run discards ${begun.node}, not ${discard}`, RUN_AGAIN);
     this.log(`${resource}: going on with what was begun ${since} (done: ${begun.done.join(', ')})`);
-    const journal = await this.#chosenAgain(begun, flags, again.canSave);
+    const journal = await this.#chosenAgain(begun, flags, again);
     if (journal.backup === 'none') this.log(NO_BACKUP);
     return journal;
   }
 
-  async #chosenAgain(begun: Journal, flags: ResolveFlags, canSave: boolean): Promise<Journal> {
+  async #chosenAgain(begun: Journal, flags: ResolveFlags, {canSave, canDrop}: Permitted): Promise<Journal> {
     const choice = chooseAgain(begun, flags, backupParent());
     if (choice === undefined) return begun;
     const {done, directory} = begun;
-    if (!canSave) {
+    if (!(choice.backup === 'none' ? canDrop : canSave)) {
       const why = done.includes('saved')
         ? `the backup is made already, in ${directory}, and is not made again`
         : 'the synchronisation has begun: what is saved cannot be chosen any more';
@@ -220,6 +227,7 @@ export default class DrbdResolve extends SystoleCommand {
     if (directory === undefined) return;
     if (!journal.done.includes('saved'))
       return this.#say('no backup: the synchronisation had begun before it could be made');
+    for (const text of doubtsOf(readManifest(directory))) this.#say(text);
     this.#say(`the backup is in ${directory}; how to look into it: systole drbd restore --help`);
   }
 

@@ -4,7 +4,7 @@
 import {statSync} from 'node:fs';
 import {Args, Flags} from '@oclif/core';
 import {checkBackup, layOver, mib} from '../../../runtime/drbd/backup.js';
-import {BackupError, type Manifest, readManifest} from '../../../runtime/drbd/manifest.js';
+import {BackupError, doubtsOf, type Manifest, readManifest} from '../../../runtime/drbd/manifest.js';
 import {EXIT, Exit} from '../../lib/program.js';
 import {SystoleCommand} from '../../lib/systole-command.js';
 
@@ -49,8 +49,13 @@ export default class DrbdRestore extends SystoleCommand {
       this.log(`It is the whole disk: mount -o ro,loop,noload ${directory}/${first.blocks} /mnt`);
     else
       this.log(
-        `To look into it: systole drbd restore ${directory} --onto COPY, where COPY is a copy of the device made after the synchronisation${manifest.isExact ? '' : ' (what only the other node changed was not saved, or not for certain as it was here, so the result may be a mixture)'}`,
+        `To look into it: systole drbd restore ${directory} --onto COPY, where COPY is a copy of the device made after the synchronisation`,
       );
+    this.#doubt(manifest);
+  }
+
+  #doubt(manifest: Manifest): void {
+    for (const text of doubtsOf(manifest)) this.log(text);
   }
 
   async #lay(directory: string, manifest: Manifest, target: string, volume: number): Promise<void> {
@@ -64,6 +69,7 @@ export default class DrbdRestore extends SystoleCommand {
     await checkBackup(directory, saved);
     const bytes = await layOver(directory, saved, target);
     this.log(`${mib(bytes)} of ${manifest.node}'s data written into ${target}`);
+    this.#doubt(manifest);
     this.log(
       `To look into it: mount -t ext4 -o ro,loop,noload ${target} /mnt (without noload, and writable, the file system's journal is replayed)`,
     );
