@@ -168,6 +168,16 @@ export async function askToMove({cluster}: Run, guest: Guest, words: string): Pr
   });
 }
 
+/** A planned move to the other node, to the first rows there. */
+export async function moveAway(run: Run, active: Guest): Promise<void> {
+  const {cluster} = run;
+  const target = cluster.other(active);
+  await askToMove(run, active, 'hb_standby all');
+  const hasMoved = async () => (await cluster.active(60_000)) === target;
+  await until(hasMoved, {timeoutMs: 120_000, everyMs: 500, what: () => `the group does not move to ${target.name}`});
+  await run.serving(await run.written(), 90_000);
+}
+
 /** Boots a node that lost its power and starts its daemon; by default, back to two good disks. */
 export async function bringBack(run: Run, guest: Guest, untilSynchronised = true): Promise<void> {
   const {cluster} = run;
@@ -229,10 +239,7 @@ export async function readyOn(run: Run, kind: Kind): Promise<Guest> {
   const active = await ready(run);
   const target = cluster.other(active);
   if (cluster.kindOf(active) === kind || cluster.kindOf(target) !== kind) return active;
-  await askToMove(run, active, 'hb_standby all');
-  const hasMoved = async () => (await cluster.active(60_000)) === target;
-  await until(hasMoved, {timeoutMs: 120_000, everyMs: 500, what: () => `the group does not move to ${target.name}`});
-  await run.serving(await run.written(), 90_000);
+  await moveAway(run, active);
   return ready(run);
 }
 

@@ -5,7 +5,7 @@ import {packageRoot} from '../../../src/lab/host.js';
 import type {Cluster} from '../cluster.js';
 import {dropFiller, exchangeLower, failLower, fill, makeSpace, mendLower, scribble} from '../disk-faults.js';
 import type {Guest} from '../guest.js';
-import {askToMove, during, log, type Run, ready, type Scenarios, statusOf, withSettings} from '../run.js';
+import {during, log, moveAway, type Run, ready, type Scenarios, statusOf, withSettings} from '../run.js';
 import {DEFAULTS} from '../settings.js';
 import {until} from '../slow.js';
 
@@ -40,9 +40,7 @@ export const scenarios: Scenarios = {
       const before = await run.written();
       await failLower(cluster, active);
       assert.equal(await healthOf(active), 1, 'a node without its disk passes for healthy');
-      await askToMove(run, active, 'hb_standby all');
-      assert.equal(await cluster.active(120_000), other);
-      await run.serving(await run.written(), 60_000);
+      await moveAway(run, active);
       await cluster.stop(active);
       await active.run('drbdadm down data');
       await exchangeLower(active);
@@ -50,9 +48,7 @@ export const scenarios: Scenarios = {
       await cluster.start(active);
       await cluster.synchronised();
       assert.equal(await healthOf(active), 0);
-      await askToMove(run, other, 'hb_standby all');
-      assert.equal(await cluster.active(120_000), active);
-      await run.serving(await run.written(), 60_000);
+      await moveAway(run, other);
       await run.note('disk-replaced', before, 'away, an empty disk, and back');
     },
   },
@@ -110,9 +106,7 @@ async function copiesDiffer(run: Run): Promise<void> {
   await cluster.synchronised();
   const isGone = async () => isEstablished(cluster, active, (kib) => kib === 0);
   await until(isGone, {timeoutMs: 60_000, everyMs: 500, what: () => 'the blocks are not synchronised'});
-  await askToMove(run, active, 'hb_standby all');
-  assert.equal(await cluster.active(120_000), standby);
-  await run.serving(await run.written(), 60_000);
+  await moveAway(run, active);
   await run.note('copies-differ', before, 'refused until synchronised, then moved');
 }
 
