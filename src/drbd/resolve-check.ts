@@ -81,11 +81,26 @@ function noSplitBrain(request: ResolveRequest): Refusal | undefined {
       todo: `start heartbeat with dopd on both nodes; or give what \`drbdadm get-gi ${resource}\` prints on the other node: --peer-gi ...`,
     };
   const relation: Relation = compareVolumes(mine, peers);
-  if (relation === 'split-brain') return undefined;
+  if (relation === 'split-brain') return newerHere(request, mine, peers);
   const other = theirs ?? {...ours, node: 'the other node'};
   return {
     why: `there is no split brain of ${resource}: ${relationText(relation, ours, other)}`,
     todo: relation === 'unrelated' ? 'see which disks drbd.conf names' : `drbdadm adjust ${resource} on both nodes`,
+  };
+}
+
+/** DRBD decides for each volume: it would take that one from here, and the other node would have a mixture of both. */
+function newerHere(
+  {resource, node, ours}: ResolveRequest,
+  mine: readonly Generation[],
+  peers: readonly Generation[],
+): Refusal | undefined {
+  const newer = mine.findIndex((each, index) => compareVolumes([each], peers.slice(index, index + 1)) === 'ours-newer');
+  const volume = ours.volumes[newer]?.volume;
+  if (volume === undefined) return undefined;
+  return {
+    why: `volume ${volume} of ${resource} was written here alone and is newer here: DRBD would copy it to the other node, and take the others from there`,
+    todo: `by hand on ${node}: copy its disk; drbdadm invalidate ${resource}/${volume}; drbdadm connect --discard-my-data ${resource}`,
   };
 }
 
