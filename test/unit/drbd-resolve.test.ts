@@ -573,6 +573,62 @@ describe('the backup failed, and somebody connected it by hand', () => {
   });
 });
 
+describe('the backup was made, and then', () => {
+  async function saved(): Promise<void> {
+    drbd.put('on-pause-sync', 'exit 1\n');
+    assert.equal((await resolve('--yes')).status, 3);
+    drbd.lose('on-pause-sync');
+  }
+
+  test('somebody removed it before the nodes met: it is made anew', async () => {
+    await saved();
+    rmSync(backupDirectory(), {recursive: true});
+    const ended = await resolve();
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stdout, /the backup cannot be used any more.*saved 12 KiB/s);
+    assert.ok((await laidOver()).equals(loser));
+  });
+
+  test('it is damaged while the run goes on: it stops before anything is overwritten, and what is left is saved when it is said', async () => {
+    drbd.put('on-disconnect', `: >"$(echo ${where.dir}/lib/drbd-backup/data-*/manifest.json)"\n`);
+    const ended = await resolve('--yes');
+    assert.equal(ended.status, 3, ended.stdout);
+    assert.match(ended.stderr, /manifest.json is damaged/);
+    assert.doesNotMatch(ended.stdout, /What was changed here is\./);
+    assert.ok(disk().equals(loser));
+    drbd.lose('on-disconnect');
+    const second = await resolve();
+    assert.equal(second.status, 3, second.stdout);
+    assert.match(
+      second.stderr,
+      /the backup was made and cannot be used: .*damaged.*hint: mount its disk.*--backup DIRECTORY/s,
+    );
+    assert.ok(disk().equals(loser));
+    const third = await resolve('--backup', `${where.dir}/usb`);
+    assert.equal(third.status, 0, third.stderr);
+    const [name] = readdirSync(`${where.dir}/usb`);
+    assert.equal(readManifest(`${where.dir}/usb/${name}`).isPartial, true);
+  });
+
+  test('DRBD synchronised by itself, and its disk is not mounted: the run is over, and it is not said to be none', async () => {
+    await saved();
+    rmSync(backupDirectory(), {recursive: true});
+    drbd.set({role: 'Secondary', disk: 'UpToDate', pdisk: 'UpToDate', conn: 'Connected', repl: 'Established'});
+    const ended = await resolve();
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stdout, /the backup was made, and cannot be used any more: .*no finished backup/);
+  });
+
+  test('its disk is full at the very end: that ends nothing, and the run is over', async () => {
+    await saved();
+    mkdirSync(`${backupDirectory()}/journal.json.new`);
+    const ended = await resolve();
+    assert.equal(ended.status, 0, ended.stderr);
+    assert.match(ended.stdout, /journal.json cannot be written/);
+    assert.ok(!existsSync(journal()));
+  });
+});
+
 describe('it stopped within attach', () => {
   const HALF = {
     'killed before the minor': ['new-minor', 'up=yes disk=none conn=StandAlone; save; kill -9 $PPID; exit 1;'],
@@ -640,7 +696,12 @@ describe('without its terminal', () => {
     assert.ok((await laidOver()).equals(loser));
   });
 
-  test('a second one beside it is refused, and the first goes on', async () => {
+  test.each([
+    ['with', true],
+    ['without', false],
+  ])('a second one beside it is refused, and the first goes on: %s a run directory', async (_, hasRunDir) => {
+    // Empty after a boot until heartbeat is started.
+    if (!hasRunDir) rmSync(`${where.dir}/run`, {recursive: true});
     drbd.put('on-outdate', 'touch reached; while [ ! -e go ]; do sleep 0.1; done\n');
     const first = resolve('--yes');
     await until(() => existsSync(`${drbd.dir}/reached`));
@@ -786,6 +847,21 @@ describe('refused, with what to do, and nothing is touched', () => {
     const refusal = refusalToResolve(request(more));
     assert.match(refusal?.why ?? '', why);
     assert.match(refusal?.todo ?? '', todo);
+  });
+
+  test('one volume is not in it, and newer here: DRBD would take that one from here', () => {
+    const two = (first: View, second: View): View => ({
+      ...first,
+      volumes: [...first.volumes, ...second.volumes.map((each) => ({...each, volume: 1}))],
+    });
+    const mixed = request({ours: two(view(), view()), theirs: two(sideOf('n2', gi('get-gi-here')), sideOf('n2', old))});
+    assert.match(refusalToResolve(mixed)?.why ?? '', /volume 1 .*newer here/);
+    assert.match(refusalToResolve(mixed)?.todo ?? '', /drbdadm invalidate data\/1/);
+    const same = request({
+      ours: two(view(), view({}, old)),
+      theirs: two(sideOf('n2', gi('get-gi-here')), sideOf('n2', old)),
+    });
+    assert.equal(refusalToResolve(same), undefined);
   });
 
   test('with evidence of any of the three kinds it is not refused', () => {

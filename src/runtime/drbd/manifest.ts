@@ -152,6 +152,16 @@ export function mustBeReadable(directory: string, written: readonly SavedVolume[
   }
 }
 
+/** undefined: everything that a restore opens is there. */
+export function whyUnusable(directory: string): string | undefined {
+  try {
+    mustBeReadable(directory, readManifest(directory).volumes);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 function linesOf(path: string): readonly string[] {
   try {
     return readFileSync(path, 'latin1').trimEnd().split('\n');

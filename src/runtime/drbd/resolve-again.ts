@@ -3,23 +3,41 @@
 
 import {isBeingOverwritten, isHalfUp, type Journal, standingOf} from '../../drbd/resolve-journal.js';
 import {nextResolveStep, sightOf} from '../../drbd/resolve-plan.js';
+import {whyUnusable} from './manifest.js';
 import {type DrbdTools, reasonOf} from './tools.js';
 import {type DrbdPlaces, viewHere} from './view-here.js';
 
 export type Again =
   /** canSave: another backup may be chosen; canDrop: none any more. */
-  | {readonly found: 'go-on'; readonly canSave: boolean; readonly canDrop: boolean}
+  | {
+      readonly found: 'go-on';
+      /** Without `saved`, where its backup is lost. */
+      readonly journal: Journal;
+      readonly canSave: boolean;
+      readonly canDrop: boolean;
+      readonly lost: string | undefined;
+    }
+  /** The backup was made and cannot be used any more, nor be made again as it was. */
+  | {readonly found: 'lost'; readonly why: string}
   | {readonly found: 'anew'; readonly why: string}
   | {readonly found: 'unknown'; readonly why: string};
 
 const DOWN_MS = 60_000;
 
-/** One run at a time, also when its terminal is gone and it works on. */
-export function resolveLockPath({runDir}: DrbdPlaces, resource: string): string {
-  return `${runDir}/drbd-resolve-${encodeURIComponent(resource)}.lock`;
+/**
+ * One run at a time, also when its terminal is gone and it works on. Beside the journal, as there may be no run directory before
+ * heartbeat is started, and two runs would cut each other's backup to nothing.
+ */
+export function resolveLockPath({varLibDir}: DrbdPlaces, resource: string): string {
+  return `${varLibDir}/drbd/${encodeURIComponent(resource)}.resolve.lock`;
 }
 
-export async function lookAgain(journal: Journal, tools: DrbdTools, places: DrbdPlaces): Promise<Again> {
+/** hasWords: this call says which backup it wants. */
+export async function lookAgain(
+  journal: Journal,
+  hasWords: boolean,
+  {tools, places}: {readonly tools: DrbdTools; readonly places: DrbdPlaces},
+): Promise<Again> {
   const {resource, node, done, backup} = journal;
   if (!done.includes('outdated')) return {found: 'anew', why: 'it had changed nothing yet'};
   const state = await stateOf(resource, tools);
@@ -33,14 +51,24 @@ export async function lookAgain(journal: Journal, tools: DrbdTools, places: Drbd
   const standing = standingOf(journal, looked.view);
   if (standing === 'unknown') return {found: 'unknown', why: 'the generation identifiers cannot be read'};
   // At its end already, which overwrites nothing.
-  const next = nextResolveStep(done, backup, sightOf(state)).do;
-  const isOver = next === 'finish';
+  const isOver = nextResolveStep(done, backup, sightOf(state)).do === 'finish';
   if (standing === 'void' && !isOver)
     return {found: 'anew', why: 'the data here are others since, or the disk was made good again'};
-  const isSaved = done.includes('saved');
+  const lost = isOver ? undefined : lostBackup(journal);
+  const isLate = isBeingOverwritten(looked.view);
+  if (lost !== undefined && isLate && !hasWords) return {found: 'lost', why: lost};
+  const known = lost === undefined ? journal : {...journal, done: done.filter((step) => step !== 'saved')};
+  const isSaved = known.done.includes('saved');
   // Who wanted a backup and has none gets what is left; who wanted none let the blocks go.
-  const canSave = !isOver && !isSaved && (next === 'save' || !isBeingOverwritten(looked.view));
-  return {found: 'go-on', canSave, canDrop: !isOver && !isSaved};
+  const isNext = nextResolveStep(known.done, backup, sightOf(state)).do === 'save';
+  const canSave = !isOver && !isSaved && (isNext || !isLate);
+  return {found: 'go-on', journal: known, canSave, canDrop: !isOver && !isSaved, lost};
+}
+
+/** Removed, damaged, or on a disk that is not there; as long as nothing was released it matters. */
+function lostBackup({done, directory}: Journal): string | undefined {
+  const isReleased = done.includes('around') || done.includes('released');
+  return directory === undefined || !done.includes('saved') || isReleased ? undefined : whyUnusable(directory);
 }
 
 async function stateOf(resource: string, tools: DrbdTools) {

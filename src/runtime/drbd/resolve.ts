@@ -15,6 +15,7 @@ import {
   sightOf,
 } from '../../drbd/resolve-plan.js';
 import type {ResourceState} from '../../drbd/state.js';
+import {whyUnusable} from './manifest.js';
 import {progressOf} from './report.js';
 import {writeJournal} from './resolve-journal.js';
 import {type SaveOptions, saveAround, saveBefore} from './resolve-save.js';
@@ -176,6 +177,8 @@ class ResolveRun {
     try {
       await saveAround(journal, isExact, this.options);
     } catch (error) {
+      const lost = whyUnusable(journal.directory as string);
+      if (lost !== undefined) throw new ResolveError(`the backup cannot be used any more: ${lost}`, this.again());
       const why = error instanceof Error ? error.message : String(error);
       this.options.say(
         `not saved: what only the other node changed, as it was here (${why}). What was changed here is.`,

@@ -3,15 +3,16 @@
 
 import {execFileSync} from 'node:child_process';
 import {existsSync, statSync} from 'node:fs';
+import {dirname} from 'node:path';
 import {createInterface} from 'node:readline/promises';
 import {Args, Flags} from '@oclif/core';
 import {type Report, renderReport} from '../../../drbd/describe.js';
 import type {Journal} from '../../../drbd/resolve-journal.js';
 import {outOfSyncKib} from '../../../drbd/view.js';
 import {checkSpace} from '../../../runtime/drbd/backup.js';
-import {writeDurably} from '../../../runtime/drbd/durable.js';
+import {makeDirectory, writeDurably} from '../../../runtime/drbd/durable.js';
 import {holdLock} from '../../../runtime/drbd/lock.js';
-import {doubtsOf, readManifest} from '../../../runtime/drbd/manifest.js';
+import {doubtsOf, readManifest, whyUnusable} from '../../../runtime/drbd/manifest.js';
 import {reportOf} from '../../../runtime/drbd/report.js';
 import {ResolveError, runResolve} from '../../../runtime/drbd/resolve.js';
 import {lookAgain, resolveLockPath} from '../../../runtime/drbd/resolve-again.js';
@@ -67,7 +68,13 @@ export default class DrbdResolve extends SystoleCommand {
   async run(): Promise<void> {
     const {args, flags} = await this.parse(DrbdResolve);
     const [resource = ''] = await resourcesHere(this.#tools, args.resource);
-    const lock = await holdLock(this.#tools, resolveLockPath(paths(), resource), 2);
+    const lockPath = resolveLockPath(paths(), resource);
+    try {
+      makeDirectory(dirname(lockPath));
+    } catch (error) {
+      throw refused(`nothing can be noted: ${(error as Error).message}`, 'repair the state directory');
+    }
+    const lock = await holdLock(this.#tools, lockPath, 2);
     try {
       if (!lock.isHeld) throw refused('another run works on it here', `see systole drbd status ${resource}`);
       const journal = (await this.#goOn(resource, flags)) ?? (await this.#begin(resource, flags));
@@ -86,7 +93,13 @@ export default class DrbdResolve extends SystoleCommand {
         `the journal of an earlier run cannot be read`,
         `see ${paths().varLibDir}/drbd, and remove it there`,
       );
-    const again = await lookAgain(begun, this.#tools, paths());
+    const hasWords = flags.backup !== undefined || flags['backup-full'] || flags['no-backup'];
+    const again = await lookAgain(begun, hasWords, {tools: this.#tools, places: paths()});
+    if (again.found === 'lost')
+      throw refused(
+        `the backup was made and cannot be used: ${again.why}`,
+        'mount its disk, or put it back; --backup DIRECTORY saves what is left here anew, --no-backup does without',
+      );
     if (again.found === 'unknown')
       throw refused(
         `whether the earlier run still fits the data here is not known: ${again.why}`,
@@ -103,7 +116,8 @@ export default class DrbdResolve extends SystoleCommand {
     const discard = flags['discard-node'].toLowerCase();
     if (discard !== begun.node) throw refused(`an earlier run discards ${begun.node}, not ${discard}`, RUN_AGAIN);
     this.log(`${resource}: going on with what was begun ${since} (done: ${begun.done.join(', ')})`);
-    const journal = await this.#chosenAgain(begun, flags, again);
+    if (again.lost !== undefined) this.log(`the backup cannot be used any more (${again.lost})`);
+    const journal = await this.#chosenAgain(again.journal, flags, again);
     if (journal.backup === 'none') this.log(NO_BACKUP);
     return journal;
   }
@@ -218,7 +232,7 @@ export default class DrbdResolve extends SystoleCommand {
 
   #finish(journal: Journal): void {
     const {resource, directory, startedMs} = journal;
-    if (directory !== undefined && journal.done.includes('saved')) writeDurably(`${directory}/journal.json`, journal);
+    if (directory !== undefined && journal.done.includes('saved')) this.#keepJournal(directory, journal);
     dropJournal(paths(), resource);
     keepFinding(paths(), resource, undefined);
     this.#say(
@@ -227,8 +241,19 @@ export default class DrbdResolve extends SystoleCommand {
     if (directory === undefined) return;
     if (!journal.done.includes('saved'))
       return this.#say('no backup: the synchronisation had begun before it could be made');
+    const lost = whyUnusable(directory);
+    if (lost !== undefined) return this.#say(`the backup was made, and cannot be used any more: ${lost}`);
     for (const text of doubtsOf(readManifest(directory))) this.#say(text);
     this.#say(`the backup is in ${directory}; how to look into it: systole drbd restore --help`);
+  }
+
+  /** For people who look into the backup later; it is in nobody's way that it is missing. */
+  #keepJournal(directory: string, journal: Journal): void {
+    try {
+      writeDurably(`${directory}/journal.json`, journal);
+    } catch (error) {
+      this.#say(`${directory}/journal.json cannot be written: ${(error as Error).message}`);
+    }
   }
 
   #say(text: string): void {
