@@ -13,6 +13,7 @@ import {deadline} from './wait.js';
 
 /** A machine that is shared starts programs in its own time; this only ends what would never come. */
 const START_MS = 60_000;
+const WAKE_MS = 50;
 
 export interface Outcome {
   /** 128 + signal when killed by one, as shells say it. */
@@ -167,8 +168,13 @@ export class Machine {
     // Process 1 takes all others with it; before it has told its pid, unshare's --kill-child does the same.
     if (this.#pid > 0) signal(this.#pid);
     else this.#child.kill('SIGKILL');
-    this.#wakePrograms();
-    await deadline(this.#ended, 10_000, () => `${this.name} does not die`);
+    // More than once: an nsenter may only now get to see that its child was stopped.
+    const waking = setInterval(() => this.#wakePrograms(), WAKE_MS);
+    try {
+      await deadline(this.#ended, 10_000, () => `${this.name} does not die`);
+    } finally {
+      clearInterval(waking);
+    }
   }
 
   /** nsenter stops itself when its child is stopped, and then never reaps it: the machine would not end. */
