@@ -7,9 +7,8 @@ import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
-import {afterEach, beforeEach, describe, jest, test} from '@jest/globals';
+import {afterEach, describe, test} from '@jest/globals';
 import {groupsUsing} from '../../src/commands/lib/drbd-resolve.js';
-import {parseGenerations} from '../../src/drbd/generation.js';
 import {type ResolveRequest, refusalToResolve} from '../../src/drbd/resolve-check.js';
 import {nextResolveStep, type ResolveSight, type Step} from '../../src/drbd/resolve-plan.js';
 import type {Connection, DiskState, ResourceState, Role} from '../../src/drbd/state.js';
@@ -18,142 +17,31 @@ import type {ClusterStatus, GroupStatus} from '../../src/model/control.js';
 import {layOver} from '../../src/runtime/drbd/backup.js';
 import {readManifest} from '../../src/runtime/drbd/manifest.js';
 import {DrbdTools} from '../../src/runtime/drbd/tools.js';
-import {findingPath, journalPath, viewHere, writeJson} from '../../src/runtime/drbd/view-here.js';
-import {type Ended, type Place, place, root} from '../helpers/command.js';
-import {FakeDrbd} from '../helpers/drbd.js';
-
-const gi = (name: string): string => readFileSync(`${root}/fixtures/drbd/8.4/${name}`, 'utf8');
-const BLOCK = 4096;
-const BLOCKS = 64;
-/** Blocks that were changed here, and there; 2 on both sides. */
-const HERE = [1, 2, 40];
-const THERE = [2, 5, 6, 63];
-
-// Some hundred programs are started here, which a busy machine does in its own time.
-jest.setTimeout(180_000);
-
-let where: Place;
-let drbd: FakeDrbd;
-let loser: Buffer;
-let winner: Buffer;
-
-beforeEach(() => {
-  where = place();
-  drbd = new FakeDrbd({conn: 'StandAlone', repl: 'Off', prole: 'Unknown', pdisk: 'Outdated'});
-  const base = Buffer.concat(Array.from({length: BLOCKS}, (_, block) => Buffer.alloc(BLOCK, `base ${block} `)));
-  loser = written(base, HERE, 'loser');
-  winner = written(base, THERE, 'winner');
-  writeFileSync(`${drbd.dir}/disk`, loser);
-  writeFileSync(`${drbd.dir}/winner`, winner);
-  drbd.put('gi', gi('get-gi-there').replace('FE4FFEBB16712C65', 'FE4FFEBB16712C64'));
-  drbd.put('md', dump(HERE));
-  drbd.put('md-union', dump([...HERE, ...THERE]));
-  drbd.put('peer-there', 'SyncTarget');
-  knowsOther();
-});
-
-afterEach(() => {
-  drbd.remove();
-  where.remove();
-});
-
-function written(base: Buffer, blocks: readonly number[], who: string): Buffer {
-  const disk = Buffer.from(base);
-  for (const block of blocks) disk.fill(`${who} ${block} `, block * BLOCK, (block + 1) * BLOCK);
-  return disk;
-}
-
-function dump(blocks: readonly number[]): string {
-  const word = [...new Set(blocks)].reduce((sum, block) => sum | (1n << BigInt(block)), 0n);
-  const bits = new Set(blocks).size;
-  const hex = word.toString(16).toUpperCase().padStart(16, '0');
-  return `version "v08";\nla-size-sect ${(BLOCKS * BLOCK) / 512};\nbm-byte-per-bit 4096;\nbm {\n   # at 0kB\n    0x${hex};\n}\n# bits-set ${bits};\n`;
-}
-
-function sideOf(node: string, generation: string, disk: DiskState = 'UpToDate'): View {
-  const [known] = parseGenerations(generation);
-  return {
-    node,
-    resource: 'data',
-    wallMs: 1,
-    isUp: true,
-    role: 'Secondary',
-    connection: 'StandAlone',
-    volumes: [{volume: 0, disk, peerDisk: 'Outdated', outOfSyncKib: 12, generation: known}],
-    isDiscarding: false,
-  };
-}
-
-/** As dopd on this node would have kept it. */
-function knowsOther(more: Partial<View> = {}): void {
-  const theirs = {...sideOf('n2', gi('get-gi-here')), ...more};
-  const ours = sideOf('n1', gi('get-gi-there'));
-  writeJson(finding(), {kind: 'split-brain', sinceMs: 1, seenMs: Date.now(), ours, theirs});
-}
-
-function finding(): string {
-  return findingPath({runDir: `${where.dir}/run`, varLibDir: `${where.dir}/lib`}, 'data');
-}
-
-function systole(...words: string[]): Promise<Ended> {
-  const startedMs = performance.now();
-  const child = spawn(`${root}/bin/systole`, ['drbd', ...words], {
-    cwd: '/',
-    env: {...where.env, ...drbd.env},
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const text = {stdout: '', stderr: ''};
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].on('data', (chunk: Buffer) => {
-      text[name] += chunk.toString();
-    });
-  return new Promise((resolve) => {
-    child.on('close', (status) => resolve({status, ...text, tookMs: performance.now() - startedMs}));
-  });
-}
-const resolve = (...words: string[]): Promise<Ended> =>
-  systole('resolve', 'data', '--discard-node', 'n1', '--wait', '30', ...words);
-/** At a terminal, where the question is answered by these keys. */
-function resolveAt(keys: string): Promise<Ended> {
-  const startedMs = performance.now();
-  const words = `${root}/bin/systole drbd resolve data --discard-node n1 --wait 30 --no-backup`;
-  const child = spawn('script', ['-qefc', words, '/dev/null'], {cwd: '/', env: {...where.env, ...drbd.env}});
-  let stdout = '';
-  let isAsked = false;
-  child.stdin.on('error', () => undefined);
-  child.stdout.on('data', (chunk: Buffer) => {
-    stdout += chunk.toString();
-    if (!isAsked && stdout.includes('Type the name')) child.stdin.write(keys);
-    isAsked ||= stdout.includes('Type the name');
-  });
-  return new Promise((done) => {
-    child.on('close', (status) => done({status, stdout, stderr: stdout, tookMs: performance.now() - startedMs}));
-  });
-}
-
-/** Calls of drbdadm that do more than to look. */
-function changes(): readonly string[] {
-  const lines = [...drbd.allCalls().matchAll(/^drbdadm (.*)$/gm)].map(([, words]) => words ?? '');
-  return lines.filter((line) => !/^(get-gi|sh-|role|dstate|cstate|dump$)/.test(line));
-}
-const journal = (): string => journalPath({runDir: `${where.dir}/run`, varLibDir: `${where.dir}/lib`}, 'data');
-const disk = (): Buffer => readFileSync(`${drbd.dir}/disk`);
-
-function backupDirectory(): string {
-  const parent = `${where.dir}/lib/drbd-backup`;
-  const [name, ...more] = readdirSync(parent);
-  assert.ok(name !== undefined && more.length === 0, `one backup, not ${[name, ...more].join(' ')}`);
-  return `${parent}/${name}`;
-}
-
-/** What the loser had is what the backup gives. */
-async function laidOver(): Promise<Buffer> {
-  copyFileSync(`${drbd.dir}/disk`, `${where.dir}/copy`);
-  const [saved] = readManifest(backupDirectory()).volumes;
-  assert.ok(saved);
-  await layOver(backupDirectory(), saved, `${where.dir}/copy`);
-  return readFileSync(`${where.dir}/copy`);
-}
+import {viewHere} from '../../src/runtime/drbd/view-here.js';
+import {type Ended, root} from '../helpers/command.js';
+import type {FakeDrbd} from '../helpers/drbd.js';
+import {
+  BLOCK,
+  backupDirectory,
+  changes,
+  disk,
+  drbd,
+  dump,
+  gi,
+  HERE,
+  journal,
+  knowsOther,
+  laidOver,
+  loser,
+  resolve,
+  resolveAt,
+  sideOf,
+  systole,
+  THERE,
+  where,
+  winner,
+  written,
+} from '../helpers/resolve.js';
 
 describe('resolve', () => {
   test('outdated, saved, met in pause, saved around, synchronised; and the backup gives the old disk back', async () => {
@@ -397,272 +285,6 @@ describe('the winner serves while it is paused', () => {
       assert.equal(readManifest(backupDirectory()).isExact, false);
     },
   );
-});
-
-describe('the words of a later call', () => {
-  /** Outdated, and not saved: the disk under it cannot be read. */
-  async function stopped(...words: readonly string[]): Promise<void> {
-    drbd.put('on-dump-md', 'exit 1\n');
-    const ended = await resolve('--yes', ...words);
-    assert.equal(ended.status, 3);
-    if (!words.includes('--no-backup')) assert.match(ended.stderr, /--backup DIRECTORY .*--no-backup does without/);
-    drbd.lose('on-dump-md');
-  }
-  /** Outdated, and stopped before it met. */
-  async function stoppedBare(): Promise<void> {
-    drbd.put('on-pause-sync', 'exit 1\n');
-    assert.equal((await resolve('--yes', '--no-backup')).status, 3);
-    drbd.lose('on-pause-sync');
-  }
-
-  test('no backup at first, the whole disk then: it is saved', async () => {
-    await stoppedBare();
-    const ended = await resolve('--backup-full');
-    assert.equal(ended.status, 0, ended.stderr);
-    assert.ok(readFileSync(`${backupDirectory()}/volume-0.blocks`).equals(loser));
-  });
-
-  test('no backup, and no other word: it is said again', async () => {
-    await stoppedBare();
-    const ended = await resolve();
-    assert.equal(ended.status, 0, ended.stderr);
-    assert.match(ended.stdout, /going on with .*No backup is made: what is thrown away is lost/s);
-  });
-
-  test('another place, because the first one was full', async () => {
-    await stopped();
-    const ended = await resolve('--backup', `${where.dir}/usb`);
-    assert.equal(ended.status, 0, ended.stderr);
-    assert.match(ended.stdout, /What lies in .*drbd-backup.* is an unfinished backup/);
-    const [name] = readdirSync(`${where.dir}/usb`);
-    assert.equal(readManifest(`${where.dir}/usb/${name}`).isExact, true);
-  });
-
-  test('another place keeps the kind', async () => {
-    await stopped('--backup-full');
-    assert.equal((await resolve('--backup', `${where.dir}/usb`)).status, 0);
-    const [name] = readdirSync(`${where.dir}/usb`);
-    assert.ok(readFileSync(`${where.dir}/usb/${name}/volume-0.blocks`).equals(loser));
-  });
-
-  test('none any more', async () => {
-    await stopped();
-    const ended = await resolve('--no-backup');
-    assert.equal(ended.status, 0, ended.stderr);
-    assert.match(ended.stdout, /No backup is made/);
-    assert.ok(disk().equals(winner));
-  });
-
-  test('when the backup is made, other words are refused', async () => {
-    drbd.put('on-pause-sync', 'exit 1\n');
-    assert.equal((await resolve('--yes')).status, 3);
-    drbd.lose('on-pause-sync');
-    drbd.put('calls', '');
-    for (const words of [['--backup-full'], ['--no-backup'], ['--backup', '/tmp']]) {
-      const ended = await resolve(...words);
-      assert.equal(ended.status, 3, ended.stdout);
-      assert.match(ended.stderr, /the backup is made already, in \/.*hint: without --backup/s);
-    }
-    assert.deepEqual(changes(), []);
-    assert.equal((await resolve('--backup', `${where.dir}/lib/drbd-backup`)).status, 0);
-  });
-
-  test('a backup when the synchronisation has begun', async () => {
-    drbd.put('on-resume-sync', 'exit 1\n');
-    assert.equal((await resolve('--yes', '--no-backup')).status, 3);
-    drbd.lose('on-resume-sync');
-    const ended = await resolve('--backup-full');
-    assert.equal(ended.status, 3, ended.stdout);
-    assert.match(ended.stderr, /the synchronisation has begun/);
-    assert.equal((await resolve('--no-backup')).status, 0);
-  });
-
-  test('a relative place is one of the first call', async () => {
-    await stopped('--backup', `..${where.dir}/usb`);
-    const {directory} = JSON.parse(readFileSync(journal(), 'utf8')) as {directory: string};
-    assert.ok(directory.startsWith(`${where.dir}/usb/data-`), directory);
-  });
-
-  test('words that exclude each other', async () => {
-    assert.equal((await resolve('--yes', '--no-backup', '--backup-full')).status, 2);
-    assert.match((await systole('resolve', '--help')).stdout.replace(/\s+/g, ' '), /2 wrong words/);
-  });
-});
-
-describe('the backup failed, and somebody connected it by hand', () => {
-  async function connected(...words: readonly string[]): Promise<void> {
-    drbd.put('on-dump-md', 'exit 1\n');
-    assert.equal((await resolve('--yes', ...words)).status, 3);
-    drbd.lose('on-dump-md');
-    drbd.put('paused', '');
-    drbd.put('md', dump([...HERE, ...THERE]));
-    const meets = {up: 'yes', conn: 'Connected', repl: 'PausedSyncT', prole: 'Primary', pdisk: 'UpToDate'};
-    drbd.set({...meets, disk: 'Inconsistent', meta: 'Outdated'});
-  }
-  /** What the winner wrote while it was paused: a block that was changed here, too. */
-  function mirrored(): void {
-    drbd.put('received', '4\n');
-    writeFileSync(`${drbd.dir}/disk`, written(disk(), [40], 'winner'));
-    writeFileSync(`${drbd.dir}/winner`, written(readFileSync(`${drbd.dir}/winner`), [40], 'winner'));
-  }
-
-  test.each([['paused'], ['parted again']])(
-    '%s: what is left is saved first, and it says what may be lost',
-    async (how) => {
-      await connected();
-      mirrored();
-      if (how === 'parted again') drbd.set({up: 'yes', conn: 'StandAlone', repl: 'Off', disk: 'Inconsistent'});
-      const ended = await resolve();
-      assert.equal(ended.status, 0, ended.stdout + ended.stderr);
-      assert.match(ended.stdout, /what it had overwritten by then is lost/);
-      assert.equal(readManifest(backupDirectory()).isPartial, true);
-      assert.equal(readManifest(backupDirectory()).isExact, false);
-      const copy = await laidOver();
-      for (const block of [1, 2]) {
-        const [start, end] = [block * BLOCK, (block + 1) * BLOCK];
-        assert.ok(copy.subarray(start, end).equals(loser.subarray(start, end)));
-      }
-      assert.match((await systole('restore', backupDirectory())).stdout, /overwritten by then is lost/);
-    },
-  );
-
-  test('it cannot be saved now either: nothing is released, until --no-backup is said', async () => {
-    await connected();
-    drbd.put('on-dump-md', 'exit 1\n');
-    drbd.put('calls', '');
-    const ended = await resolve();
-    assert.equal(ended.status, 3, ended.stdout);
-    assert.ok(!drbd.calls().some((call) => /^(resume-sync|up|connect)/.test(call)), drbd.calls().join('; '));
-    assert.ok(disk().equals(loser));
-    assert.equal((await resolve('--no-backup')).status, 0);
-    assert.ok(disk().equals(readFileSync(`${drbd.dir}/winner`)));
-  });
-
-  test('another place is taken, as the first one is full', async () => {
-    await connected('--backup-full');
-    const ended = await resolve('--backup', `${where.dir}/usb`);
-    assert.equal(ended.status, 0, ended.stderr);
-    const [name] = readdirSync(`${where.dir}/usb`);
-    assert.ok(readFileSync(`${where.dir}/usb/${name}/volume-0.blocks`).equals(loser));
-    assert.equal(readManifest(`${where.dir}/usb/${name}`).isExact, false);
-  });
-
-  test('it runs: said, and how to save the rest', async () => {
-    await connected();
-    drbd.set({up: 'yes', conn: 'Connected', repl: 'SyncTarget', disk: 'Inconsistent', meta: 'Inconsistent'});
-    const ended = await systole('resolve', 'data', '--discard-node', 'n1', '--wait', '1');
-    assert.equal(ended.status, 4);
-    assert.match(ended.stdout, /the backup is not made. To save what is left: drbdadm disconnect data/);
-  });
-
-  test('two volumes, one of which runs: it stops', () => {
-    const sight = {
-      isUp: true,
-      role: 'Secondary',
-      connection: 'Connected',
-      disks: ['Inconsistent', 'Inconsistent'],
-    } as const;
-    const at = (...replications: ResolveSight['replications'][number][]) =>
-      nextResolveStep(['outdated'], 'changed', {...sight, replications, peerDisks: ['UpToDate', 'UpToDate']});
-    const next = at('PausedSyncT', 'SyncTarget');
-    assert.ok(next.do === 'stop');
-    assert.match(next.why, /the backup is not made/);
-    assert.match(next.todo, /drbdadm disconnect.*--no-backup/);
-    for (const other of ['PausedSyncT', 'Established', 'Off'] as const)
-      assert.equal(at('PausedSyncT', other).do, 'save');
-  });
-});
-
-describe('the backup was made, and then', () => {
-  async function saved(): Promise<void> {
-    drbd.put('on-pause-sync', 'exit 1\n');
-    assert.equal((await resolve('--yes')).status, 3);
-    drbd.lose('on-pause-sync');
-  }
-
-  test('somebody removed it before the nodes met: it is made anew', async () => {
-    await saved();
-    rmSync(backupDirectory(), {recursive: true});
-    const ended = await resolve();
-    assert.equal(ended.status, 0, ended.stderr);
-    assert.match(ended.stdout, /the backup cannot be used any more.*saved 12 KiB/s);
-    assert.ok((await laidOver()).equals(loser));
-  });
-
-  test('it is damaged while the run goes on: it stops before anything is overwritten, and what is left is saved when it is said', async () => {
-    drbd.put('on-disconnect', `: >"$(echo ${where.dir}/lib/drbd-backup/data-*/manifest.json)"\n`);
-    const ended = await resolve('--yes');
-    assert.equal(ended.status, 3, ended.stdout);
-    assert.match(ended.stderr, /manifest.json is damaged/);
-    assert.doesNotMatch(ended.stdout, /What was changed here is\./);
-    assert.ok(disk().equals(loser));
-    drbd.lose('on-disconnect');
-    const second = await resolve();
-    assert.equal(second.status, 3, second.stdout);
-    assert.match(
-      second.stderr,
-      /the backup was made and cannot be used: .*damaged.*hint: mount its disk.*--backup DIRECTORY/s,
-    );
-    assert.ok(disk().equals(loser));
-    const third = await resolve('--backup', `${where.dir}/usb`);
-    assert.equal(third.status, 0, third.stderr);
-    const [name] = readdirSync(`${where.dir}/usb`);
-    assert.equal(readManifest(`${where.dir}/usb/${name}`).isPartial, true);
-  });
-
-  test('DRBD synchronised by itself, and its disk is not mounted: the run is over, and it is not said to be none', async () => {
-    await saved();
-    rmSync(backupDirectory(), {recursive: true});
-    drbd.set({role: 'Secondary', disk: 'UpToDate', pdisk: 'UpToDate', conn: 'Connected', repl: 'Established'});
-    const ended = await resolve();
-    assert.equal(ended.status, 0, ended.stderr);
-    assert.match(ended.stdout, /the backup was made, and cannot be used any more: .*no finished backup/);
-  });
-
-  test('its disk is full at the very end: that ends nothing, and the run is over', async () => {
-    await saved();
-    mkdirSync(`${backupDirectory()}/journal.json.new`);
-    const ended = await resolve();
-    assert.equal(ended.status, 0, ended.stderr);
-    assert.match(ended.stdout, /journal.json cannot be written/);
-    assert.ok(!existsSync(journal()));
-  });
-});
-
-describe('it stopped within attach', () => {
-  const HALF = {
-    'killed before the minor': ['new-minor', 'up=yes disk=none conn=StandAlone; save; kill -9 $PPID; exit 1;'],
-    'killed before the disk': ['attach', 'up=yes disk=Diskless conn=StandAlone; save; kill -9 $PPID; exit 1;'],
-    'the disk is busy': [
-      'attach',
-      'up=yes disk=Diskless conn=StandAlone; save; echo "(104) Can not open" >&2; exit 10;',
-    ],
-  } as const;
-
-  test.each([
-    ['killed before the minor', '--backup-full'],
-    ['killed before the disk', '--backup-full'],
-    ['killed before the disk', '--no-backup'],
-    ['the disk is busy', '--backup-full'],
-  ] as const)('%s, %s: down, and once more', async (what, word) => {
-    const [verb, script] = HALF[what];
-    drbd.put(`on-${verb}`, `[ -e once ] || { touch once; ${script} }\n`);
-    drbd.set({up: 'no'});
-    assert.notEqual((await resolve('--yes', word)).status, 0);
-    const ended = await resolve();
-    assert.equal(ended.status, 0, ended.stderr + ended.stdout);
-    assert.ok(disk().equals(winner));
-  });
-
-  test('it does not attach: that is said, each time', async () => {
-    drbd.put('on-attach', HALF['the disk is busy'][1]);
-    for (let time = 0; time < 2; time += 1) {
-      const ended = await resolve('--yes');
-      assert.equal(ended.status, 3);
-      assert.match(ended.stderr, /drbdadm attach data: .*Can not open/);
-    }
-    assert.ok(disk().equals(loser));
-  });
 });
 
 describe('without its terminal', () => {
