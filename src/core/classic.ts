@@ -16,6 +16,7 @@ import {
   ownsGroup,
   say,
 } from './draft.js';
+import {isMeasuring} from './goals.js';
 import {CONFLICT_PATIENCE_MS} from './legacy.js';
 import {repeatsAtMs, sendHold} from './reports.js';
 import {inScope} from './scope.js';
@@ -137,10 +138,6 @@ export function settleClassic(draft: Draft): void {
   }
   settleConflict(draft, peer);
   settleOrphans(draft, peer);
-}
-
-export function isMeasuring(draft: Draft): boolean {
-  return draft.state.groups.some((group) => group.goal === 'measure');
 }
 
 /** A real peer never yields by itself when it missed our death or we missed its: wait for its restart, then yield. */

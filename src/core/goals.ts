@@ -1,6 +1,6 @@
 // Changing what the worker is after. Kept apart from the worker, so that outcomes and placement can set goals.
 
-import {type Draft, say} from './draft.js';
+import {type Draft, ownsGroup, say} from './draft.js';
 import type {Goal, GroupState} from './state.js';
 
 export function setGoal(draft: Draft, group: GroupState, goal: Goal): void {
@@ -33,4 +33,16 @@ function enter(draft: Draft, group: GroupState, state: 'starting' | 'stopping', 
 export function scheduleMonitor(draft: Draft, group: GroupState): void {
   const {monitorIntervalMs} = draft.state.config.systole;
   group.monitorAtMs = monitorIntervalMs > 0 ? draft.now.monoMs + monitorIntervalMs : undefined;
+}
+
+/** A group under a new name: what it shares with the one that goes is measured when that one is gone. */
+export function isPredecessorLeft(draft: Draft, group: GroupState): boolean {
+  const words = group.definition.resources.map((each) => each.word);
+  const shares = (other: GroupState) => other.definition.resources.some((each) => words.includes(each.word));
+  return draft.state.groups.some((other) => other.isRemoved && ownsGroup(other) && other !== group && shares(other));
+}
+
+/** Is it still being found out what runs here? One that waits for another's end may wait for ever, and holds nothing up. */
+export function isMeasuring(draft: Draft): boolean {
+  return draft.state.groups.some((group) => group.goal === 'measure' && !isPredecessorLeft(draft, group));
 }

@@ -7,7 +7,7 @@ import {giveRefusal, takeRefusal} from './disks.js';
 import {type Draft, followsClassicRules, isAlive, isHome, isNice, ownsGroup, say, send} from './draft.js';
 import {isPeerStable} from './peer.js';
 import {theirsOf} from './peer-groups.js';
-import {beginGiving, FAILBACK_RETRY_MS, refusal} from './standby.js';
+import {beginGiving, FAILBACK_RETRY_MS, hasPartThere, refusal} from './standby.js';
 import type {GroupState, Peer} from './state.js';
 
 export function settleMoves(draft: Draft): void {
@@ -35,7 +35,9 @@ function settleFailback(draft: Draft): void {
   }
   const {peer} = state;
   if (isHeldBack(draft, peer, foreign)) return;
-  if (peer.kind === 'systole' && foreign.every((group) => theirsOf(peer, group.definition.key)?.state === 'f')) return;
+  const isRefused = (group: GroupState) =>
+    theirsOf(peer, group.definition.key)?.state === 'f' || hasPartThere(draft, group);
+  if (peer.kind === 'systole' && foreign.every(isRefused)) return;
   if (refusal(draft) !== undefined || foreign.some((group) => group.goal === 'run' || group.goal === 'stop')) {
     state.failbackAtMs = draft.now.monoMs + FAILBACK_RETRY_MS;
     return;

@@ -27,10 +27,14 @@ export function isClaimSeen(draft: Draft, group: GroupState, peer: Peer): boolea
   return peer.seenIncarnation === draft.state.incarnation && theirs !== undefined && theirs.seen >= group.claim;
 }
 
-/** A number above every claim to the group that either node has made, and above all of this life. */
+/**
+ * A number above every claim to the group that either node has made, and above all of this life. Who has never heard the other node
+ * does not know its claims: they count from 1, and the seconds of the clock are above them.
+ */
 export function nextClaim(draft: Draft, theirs: PeerGroup | undefined): number {
   const {state} = draft;
-  state.newestClaim = Math.max(state.newestClaim, theirs?.claim ?? 0, theirs?.seen ?? 0) + 1;
+  const unheard = state.peer?.wasHeard === false ? Math.floor(draft.now.wallMs / 1000) : 0;
+  state.newestClaim = Math.max(state.newestClaim, unheard, theirs?.claim ?? 0, theirs?.seen ?? 0) + 1;
   return state.newestClaim;
 }
 

@@ -18,6 +18,7 @@ import {
   say,
 } from './draft.js';
 import {setGoal} from './goals.js';
+import {leaseMs} from './lease.js';
 import {isClaimSeen, nextClaim, OWNING, theirsOf, wordOf} from './peer-groups.js';
 import {inScope} from './scope.js';
 import type {GroupState, Peer, PeerGroup, Placement} from './state.js';
@@ -93,6 +94,8 @@ function yields(draft: Draft, group: GroupState): boolean {
     say(draft, 'WARN', 'OWNER_IS_BACK', text, {group: group.definition.key});
     return true;
   }
+  // What cannot be stopped there stays there either way: a status that gave no answer here may give one.
+  if (theirs.state === 'b' && group.isPartial && draft.now.monoMs < group.sinceMs + LEFTOVER_MS) return false;
   const isMine = isOlder(draft, group, theirs) && !group.isPartial;
   if (!group.isConflicting) {
     group.isConflicting = true;
@@ -111,7 +114,9 @@ function isUnheard(draft: Draft, group: GroupState, peer: Peer): boolean {
     group.conflictSinceMs = draft.now.monoMs;
     return false;
   }
-  if (draft.now.monoMs < group.conflictSinceMs + 2 * draft.state.config.ha.deadtimeMs) return false;
+  const {config} = draft.state;
+  // A manager that hangs does not acknowledge either, until it is replaced or its node is dead.
+  if (draft.now.monoMs < group.conflictSinceMs + leaseMs(config) + 2 * config.ha.deadtimeMs) return false;
   const text = `${peer.name} runs resource group ${group.definition.key} too and does not hear this node: this node yields`;
   say(draft, 'CRIT', 'YIELDING', text, {group: group.definition.key});
   return true;

@@ -7,9 +7,9 @@ import {type Draft, ownsGroup} from './draft.js';
 export function rememberGroups(draft: Draft): void {
   const {state} = draft;
   const groups = state.groups.map((group) => group.definition);
-  const claims = Object.fromEntries(
-    state.groups.filter(ownsGroup).map(({definition, claim}) => [definition.key, claim]),
-  );
+  // What is not measured yet is nobody's, unless a predecessor had it.
+  const owned = state.groups.filter((group) => ownsGroup(group) && (group.state !== 'unknown' || group.isInherited));
+  const claims = Object.fromEntries(owned.map(({definition, claim}) => [definition.key, claim]));
   const text = JSON.stringify({groups, claims});
   if (text === state.remembered) return;
   state.remembered = text;

@@ -10,7 +10,7 @@ import {forgive} from './forgive.js';
 import {beginLeaving} from './leave.js';
 import {fenceHarmless} from './peer.js';
 import {inScope, readScope} from './scope.js';
-import {beginGiving, givableGroups, requestRefusal} from './standby.js';
+import {beginGiving, givableGroups, hasPartThere, requestRefusal} from './standby.js';
 import {statusOf} from './status.js';
 
 /** The peer has this long to accept or refuse. */
@@ -58,6 +58,10 @@ function standby(draft: Draft, id: number, scope: StandbyScope): ControlReply | 
   const refused = requestRefusal(draft) ?? giveRefusal(draft, groups);
   if (refused !== undefined) return refused;
   const names = groups.map((group) => group.definition.key);
+  if (groups.length > 0 && groups.every((group) => hasPartThere(draft, group))) {
+    const text = `${draft.state.peer?.name ?? ''} has a part of ${names.join(', ')} that is not stopped there`;
+    return {ok: false, code: 'PEER_HAS_PART', text, hint: 'see systole status on that node, and stop it there'};
+  }
   beginGiving(draft, scope, {isSilent: false, isFailback: false});
   const {peer} = draft.state;
   // A real peer answers within half a second when it can and never when it cannot; the client need not wait for that.

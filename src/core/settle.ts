@@ -4,7 +4,8 @@
 import {updateBeacon} from './beacon.js';
 import {classicDeadlines, settleClassic} from './classic.js';
 import {type Draft, followsClassicRules, isAlive, isGranted, isNice, ownsGroup} from './draft.js';
-import {setGoal} from './goals.js';
+import {isMeasuring, setGoal} from './goals.js';
+import {leaseMs} from './lease.js';
 import {settleLeaving} from './leave.js';
 import {requestOwnGroups, settleIpResponses, settleLegacyConflict} from './legacy.js';
 import {settleMoves} from './moves.js';
@@ -18,10 +19,9 @@ import {settleSharing} from './sharing.js';
 import {settleStandby} from './standby.js';
 import {becomeStable} from './start.js';
 import type {ManagerState} from './state.js';
-import {advanceAll, askDisksFirst, isPredecessorLeft} from './worker.js';
+import {advanceAll, askDisksFirst} from './worker.js';
 
 const ROUNDS_MAX = 12;
-const LEASE_MIN_MS = 5_000;
 /** The watchdog is fed at a renewal: this is well within the dead time that it allows. */
 const LEASE_EVERY_MAX_MS = 2_000;
 
@@ -65,9 +65,7 @@ function signature(draft: Draft): string {
 
 function settlePhase(draft: Draft): void {
   const {state} = draft;
-  if (state.phase !== 'joining' || !state.isCommUp) return;
-  // One that waits for another's end to be measured may wait for ever.
-  if (state.groups.some((group) => group.goal === 'measure' && !isPredecessorLeft(draft, group))) return;
+  if (state.phase !== 'joining' || !state.isCommUp || isMeasuring(draft)) return;
   const {peer} = state;
   if (!isAlive(peer) || peer.hasLeft) {
     // A node never heard is dead, not merely silent, once communication is up.
@@ -105,19 +103,15 @@ function startMonitors(draft: Draft): void {
 function renewLease(draft: Draft): void {
   const {state, now} = draft;
   if (!state.isMessagingReady || now.monoMs < state.leaseAtMs) return;
-  const forMs = leaseMs(state);
+  const forMs = leaseMs(state.config);
   state.leaseAtMs = now.monoMs + leaseEveryMs(state);
   draft.effects.push({type: 'tell-messaging', message: {type: 'renew-lease', forMs}});
   if (state.phase !== 'left') draft.effects.push({type: 'feed-watchdog'});
 }
 
-function leaseMs(state: ManagerState): number {
-  return Math.max(LEASE_MIN_MS, 2 * state.config.ha.deadtimeMs);
-}
-
 /** Each renewal wakes two processes, so no more often than the lease needs. */
 function leaseEveryMs(state: ManagerState): number {
-  return Math.min(LEASE_EVERY_MAX_MS, leaseMs(state) / 5);
+  return Math.min(LEASE_EVERY_MAX_MS, leaseMs(state.config) / 5);
 }
 
 /** The next deadline after the last step; one that passed has been looked at. */

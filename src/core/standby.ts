@@ -5,7 +5,6 @@
 import type {StandbyScope} from '../model/cluster.js';
 import type {ControlReply} from '../model/control.js';
 import {fieldOf, type Message} from '../model/message.js';
-import {isMeasuring} from './classic.js';
 import {barOf, giveRefusal, takeRefusal} from './disks.js';
 import {
   classOf,
@@ -20,7 +19,7 @@ import {
   send,
 } from './draft.js';
 import {forgive} from './forgive.js';
-import {setGoal} from './goals.js';
+import {isMeasuring, setGoal} from './goals.js';
 import {OWNING, theirsOf} from './peer-groups.js';
 import {sendHold} from './reports.js';
 import {inScope, readScope} from './scope.js';
@@ -162,11 +161,17 @@ function beginReleasing(draft: Draft, standby: Standby): void {
   standby.keys = givenGroups(draft, standby).map((group) => group.definition.key);
 }
 
+/** Something of it is there already, as what init started and nothing can stop: it could not take it. */
+export function hasPartThere(draft: Draft, group: GroupState): boolean {
+  const {peer} = draft.state;
+  return peer?.kind === 'systole' && OWNING.includes(theirsOf(peer, group.definition.key)?.state ?? 'n');
+}
+
 /** A Systole peer takes what is granted; a real one takes the class, so it is too late to keep a group of it back. */
 function givenGroups(draft: Draft, standby: Standby): GroupState[] {
   const groups = givableGroups(draft, standby.scope);
   if (followsClassicRules(draft)) return groups;
-  return groups.filter((group) => giveRefusal(draft, [group]) === undefined);
+  return groups.filter((group) => giveRefusal(draft, [group]) === undefined && !hasPartThere(draft, group));
 }
 
 function completed(draft: Draft, standby: Standby): void {

@@ -32,7 +32,7 @@ export function initialState(config: ClusterConfig, now: Now, claims: GroupsInFo
     phase: 'waiting',
     nodes: [],
     peer: partner === undefined ? undefined : newPeer(partner),
-    groups: groupsHere(config).map((group) => ({...groupOf(group), claim: claims[group.key] ?? FIRST_CLAIM})),
+    groups: groupsHere(config).map((group) => inherit(groupOf(group), claims[group.key])),
     disks: [],
     diskSaid: {},
     disksDueMs: firstFactsDueMs(groupsHere(config), now),
@@ -61,6 +61,10 @@ export function initialState(config: ClusterConfig, now: Now, claims: GroupsInFo
   };
 }
 
+function inherit(group: GroupState, claim: number | undefined): GroupState {
+  return claim === undefined ? group : {...group, claim, isInherited: true};
+}
+
 export function groupOf(definition: ResourceGroup): GroupState {
   return {
     definition,
@@ -81,6 +85,7 @@ export function groupOf(definition: ResourceGroup): GroupState {
     granted: undefined,
     isFailed: false,
     failedAt: undefined,
+    isInherited: false,
     failCount: 0,
     retryAtMs: undefined,
     lastError: undefined,

@@ -60,6 +60,8 @@ export interface GroupState {
   granted: Grant | undefined;
   /** A start failed here; not tried again before retryAtMs unless circumstances change. */
   isFailed: boolean;
+  /** A predecessor of this manager had it when it was lost. */
+  isInherited: boolean;
   /** Which resource of it failed then. */
   failedAt: number | undefined;
   failCount: number;

@@ -13,8 +13,8 @@ import {
 import {unreachable} from '../model/unreachable.js';
 import {assert} from './assert.js';
 import {looksTaken} from './disks.js';
-import {type Draft, nextId, ownsGroup, say} from './draft.js';
-import {scheduleMonitor} from './goals.js';
+import {type Draft, nextId, say} from './draft.js';
+import {isPredecessorLeft, scheduleMonitor} from './goals.js';
 import {adoptDefinition, giveUp, measured, monitored, stopFailed} from './outcomes.js';
 import {isAnnouncer} from './sharing.js';
 import type {GroupState} from './state.js';
@@ -61,13 +61,6 @@ function advance(draft: Draft, group: GroupState): void {
   if (group.goal === 'announce') skipSilent(group);
   if (isFinished(group)) return finish(draft, group);
   runScript(draft, group, nextAction(draft, group));
-}
-
-/** A group under a new name: what it shares with the one that goes is measured when that one is gone. */
-export function isPredecessorLeft(draft: Draft, group: GroupState): boolean {
-  const words = group.definition.resources.map((each) => each.word);
-  const shares = (other: GroupState) => other.definition.resources.some((each) => words.includes(each.word));
-  return draft.state.groups.some((other) => other.isRemoved && ownsGroup(other) && other !== group && shares(other));
 }
 
 /** To the next one to be started. */
@@ -139,7 +132,7 @@ export function scriptExited(draft: Draft, outcome: {readonly id: number; readon
   const verdict = judge(job.action, exit);
   if (job.goal === 'announce') return announced(draft, group, {isForGoal, verdict, exit});
   if (verdict === 'running' || verdict === 'stopped' || verdict === 'unknown')
-    group.resources[job.index] = isFinding(group) ? judgeFound(exit, verdict) : verdict;
+    group.resources[job.index] = isFinding(group) ? judgeFound(exit, verdict, group.isInherited) : verdict;
   else if (job.action === 'start') group.resources[job.index] = verdict === 'done' ? 'running' : 'failed';
   else group.resources[job.index] = verdict === 'done' ? 'stopped' : 'failed';
   // An agent that is gone ran nothing: what was stopped still is, and need not be stopped by it.

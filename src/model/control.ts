@@ -25,7 +25,7 @@ export type ControlRequest =
 
 export type ControlReply =
   | {readonly ok: true; readonly text: string; readonly status?: ClusterStatus; readonly dump?: unknown}
-  /** `code` is stable for programs, e.g. `PEER_DEAD`, `IN_FLUX`, `STANDBY_RUNNING`, `DISK_NOT_READY`, `SHUTTING_DOWN`. */
+  /** `code` is stable for programs, e.g. `PEER_DEAD`, `IN_FLUX`, `STANDBY_RUNNING`, `DISK_NOT_READY`, `PEER_HAS_PART`, `SHUTTING_DOWN`. */
   | {readonly ok: false; readonly code: string; readonly text: string; readonly hint?: string};
 
 export interface ControlRequestLine {

@@ -89,13 +89,17 @@ export function judge(action: ResourceAction, exit: ResourceExit): Verdict {
 const SILENT_ABSENT = [1, 5, 6];
 
 /**
- * What is found when a daemon begins, and stays with the peer if it is there in part. Something unfit to serve is there. Who says
- * nothing and fails has nothing here; a monitor and a failed stop ask for more.
+ * What is found when a daemon begins, and as long as a part of it is not known to be ours. Something unfit to serve is there. Who says
+ * nothing and fails has nothing here, unless it ran here a moment ago; a monitor and a failed stop ask for more as well.
  */
-export function judgeFound<Found extends Verdict>(status: ResourceExit, verdict: Found): Found | 'stopped' | 'unknown' {
+export function judgeFound<Found extends Verdict>(
+  status: ResourceExit,
+  verdict: Found,
+  didRun: boolean,
+): Found | 'stopped' | 'unknown' {
   if (verdict === 'stopped') return isUnfit(status) ? 'unknown' : 'stopped';
   const isSilent = status.output.trim() === '' && !status.timedOut && !status.missing;
-  return isSilent && SILENT_ABSENT.includes(status.code ?? -1) ? 'stopped' : verdict;
+  return isSilent && !didRun && SILENT_ABSENT.includes(status.code ?? -1) ? 'stopped' : verdict;
 }
 
 /** After a stop that failed, or at the last: nothing of it is left, so another node may start it. */

@@ -123,6 +123,105 @@ test('who took over in a cut keeps it, also when its daemon was started again me
   assert.deepEqual(pair.runners('A'), ['n2']);
 });
 
+test('and who took it without having heard the other one, whatever that one had claimed before', () => {
+  const {pair, n1, n2} = pairOf('n1 A Server');
+  pair.boot('n1', 'n2');
+  pair.until(() => n1.group('A').state === 'running');
+  for (const [from, to] of [
+    [n1, n2],
+    [n2, n1],
+  ] as const) {
+    from.request({command: 'standby', scope: 'all'});
+    pair.until(() => to.group('A').state === 'running');
+    pair.run(2000);
+  }
+  n1.kill();
+  n2.powerCut();
+  bootAlone(pair, 'n2');
+  pair.until(() => n2.group('A').state === 'running');
+  pair.run(10_000);
+  returns(pair, 'n1');
+  pair.run(10_000);
+  assert.deepEqual(pair.runners('A'), ['n2']);
+});
+
+for (const stallMs of [1500, 2500, 6000])
+  test(`and while the manager of the other one stands still for ${stallMs} ms`, () => {
+    const {pair, n1, n2} = pairOf('n1 A Server', {deadtimeMs: 1000});
+    pair.boot('n1', 'n2');
+    pair.until(() => n1.group('A').state === 'running');
+    pair.cut();
+    pair.until(() => n2.group('A').state === 'running');
+    pair.run(60_000);
+    const give = n1.give.bind(n1);
+    const held: Parameters<typeof give>[0][] = [];
+    n1.give = (event) => void held.push(event);
+    pair.heal();
+    pair.run(stallMs);
+    n1.give = give;
+    for (const each of held) give(each);
+    pair.run(20_000);
+    assert.deepEqual(pair.runners('A'), ['n2']);
+  });
+
+test('a server that hangs and whose status says nothing, on a node whose daemon is exchanged, is not started on the other', () => {
+  const {pair, n1, n2} = pairOf('n2 Server');
+  bootAlone(pair, 'n1');
+  pair.until(() => n1.group('Server').state === 'running');
+  returns(pair, 'n2');
+  pair.run(5000);
+  n1.says.set('Server', {output: '', code: 1});
+  n1.kill();
+  returns(pair, 'n1');
+  pair.run(10_000);
+  assert.deepEqual([pair.runners('Server'), n2.group('Server').state], [['n1'], 'stopped']);
+});
+
+describe('a home node that can neither stop nor start what init left there', () => {
+  function beside(autoFailback: 'on' | 'off', home: string) {
+    const {pair, n1, n2} = pairOf(`${home} A Server`, {autoFailback});
+    bootAlone(pair, 'n1');
+    pair.until(() => n1.group('A').state === 'running');
+    n2.says.set('Server', {output: 'not running (hangs)', code: 1});
+    n2.scripts.set('Server stop', FAILS);
+    n2.scripts.set('Server start', FAILS);
+    returns(pair, 'n2');
+    pair.run(30_000);
+    return {pair, n1, n2};
+  }
+  const runs = (node: Member) => assert.deepEqual([...node.running].sort(), ['A#A', 'A#Server']);
+
+  test('is given nothing back', () => {
+    const {pair, n1} = beside('on', 'n2');
+    pair.run(120_000);
+    runs(n1);
+  });
+
+  test('is given nothing by hand, with the reason', () => {
+    const {pair, n1} = beside('off', 'n1');
+    const id = n1.request({command: 'standby', scope: 'all'});
+    pair.run(5000);
+    const reply = n1.replies.get(id);
+    assert.equal(reply?.ok === false && reply.code, 'PEER_HAS_PART');
+    runs(n1);
+  });
+
+  for (const isManagerOnly of [true, false])
+    test(`is not yielded to for one status without an answer (${isManagerOnly ? 'manager' : 'daemon'} exchanged)`, () => {
+      const {pair, n1, n2} = beside('off', 'n2');
+      n1.says.set('Server', TELLS_NOTHING);
+      if (isManagerOnly) n1.adopt({n1: 'active', n2: 'active'}, {n2: n2.lastWord()});
+      else {
+        n1.kill();
+        returns(pair, 'n1');
+      }
+      pair.run(100);
+      n1.says.delete('Server');
+      pair.run(120_000);
+      runs(n1);
+    });
+});
+
 test('nothing is stopped in favour of a node that is still measuring', () => {
   const {pair, n1, n2} = pairOf('n2 A Server');
   bootAlone(pair, 'n1');
@@ -231,6 +330,19 @@ test('a removed group that is blocked, and another name for it: the other groups
   n2.powerCut();
   n1.missed('n2');
   pair.run(10_000);
+  assert.deepEqual(pair.runners('C'), ['n1']);
+});
+
+test('and planned moves go on', () => {
+  const {pair, n1, n2} = pairOf('n1 A Server; n2 C Y');
+  pair.boot('n1', 'n2');
+  pair.until(() => n1.running.size === 2 && n2.running.size === 2);
+  n1.scripts.set('Server stop', FAILS);
+  n1.says.set('Server', TELLS_NOTHING);
+  n1.reload({haresources: 'n1 B Server; n2 C Y'});
+  pair.run(30_000);
+  n2.request({command: 'standby', scope: 'all'});
+  pair.run(5000);
   assert.deepEqual(pair.runners('C'), ['n1']);
 });
 

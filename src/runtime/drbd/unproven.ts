@@ -45,7 +45,11 @@ const USELESS: readonly DiskState[] = ['Outdated', 'Inconsistent'];
 
 /** Met, promoted by somebody, or known to be the only good one. A disk that is attached anew is none of these. */
 export function isProven(state: ResourceState): boolean {
-  const isOnlyGoodOne = state.peers.some(({volumes}) => volumes.some(({disk}) => USELESS.includes(disk)));
+  const isUseless = (volume: number): boolean =>
+    state.peers.some((peer) => peer.volumes.some((each) => each.volume === volume && USELESS.includes(each.disk)));
+  // Volumes are promoted one by one: of each the other copy must be useless.
+  const good = state.volumes.filter(({disk}) => disk === 'UpToDate');
+  const isOnlyGoodOne = good.length > 0 && good.every(({volume}) => isUseless(volume));
   return state.role === 'Primary' || hasMet(state) || isOnlyGoodOne;
 }
 
