@@ -123,11 +123,7 @@ export function peerDied(draft: Draft, peer: Peer): void {
   cancelStandby(draft, `${peer.name} died`);
   peer.hasLeft ||= hasReleasedAll(draft, peer);
   const isHarmless = peer.hasLeft || (!mayOwnSomething(draft, peer) && knowsAnOwner(draft, peer));
-  for (const group of state.groups) {
-    group.granted = undefined;
-    // Circumstances changed: this node may be the only one left.
-    if (group.isFailed) group.retryAtMs = draft.now.monoMs;
-  }
+  circumstancesChanged(draft);
   state.needsFailback = true;
   forgetWaiting(draft);
   peer.isStable = false;
@@ -314,6 +310,14 @@ export function expireGrants(draft: Draft): void {
   }
 }
 
+/** This node may be the only one left: nothing is promised to the other one, and what failed here is tried at once. */
+function circumstancesChanged({state, now}: Draft): void {
+  for (const group of state.groups) {
+    group.granted = undefined;
+    if (group.isFailed) group.retryAtMs = now.monoMs;
+  }
+}
+
 export function peerLeft(draft: Draft, peer: Peer): void {
   peer.hold = 'none';
   peer.releasing = 'none';
@@ -322,10 +326,7 @@ export function peerLeft(draft: Draft, peer: Peer): void {
   draft.state.needsFailback = true;
   forgetWaiting(draft);
   cancelStandby(draft, `${peer.name} was stopped`);
-  for (const group of draft.state.groups) {
-    group.granted = undefined;
-    if (group.isFailed) group.retryAtMs = draft.now.monoMs;
-  }
+  circumstancesChanged(draft);
   say(draft, 'info', 'PEER_LEFT', `Received shutdown notice from '${peer.name}'.`, {node: peer.name});
   takeover(draft, peer);
 }

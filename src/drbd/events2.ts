@@ -6,6 +6,7 @@
 import {
   connectionOf,
   diskState,
+  isUnderWay,
   type PeerState,
   type PeerVolumeState,
   type ResourceState,
@@ -105,7 +106,6 @@ function peerVolumeOf(keys: Keys, device: Keys | undefined): PeerVolumeState {
   const replication = replicationOf(keys['replication']);
   const outOfSyncKib = numberOf(keys['out-of-sync']);
   const sizeKib = numberOf(device?.['size']);
-  const isSyncing = !['Off', 'Established', 'VerifyS', 'VerifyT', 'Unknown'].includes(replication);
   const computed =
     outOfSyncKib === undefined || !sizeKib ? undefined : Math.round((1 - outOfSyncKib / sizeKib) * 1000) / 10;
   return {
@@ -113,7 +113,7 @@ function peerVolumeOf(keys: Keys, device: Keys | undefined): PeerVolumeState {
     replication,
     disk: diskState(keys['peer-disk']),
     outOfSyncKib,
-    donePercent: isSyncing ? (numberOf(keys['done']) ?? computed) : undefined,
+    donePercent: isUnderWay(replication) ? (numberOf(keys['done']) ?? computed) : undefined,
     ...counted('receivedKib', keys['received']),
   };
 }

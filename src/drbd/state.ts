@@ -1,6 +1,8 @@
 // What DRBD says of one resource, in the words of DRBD 9; the parsers beside this file turn every older form into it. A
 // word that nobody here knows becomes `Unknown`, and no judgement ever takes `Unknown` for something good.
 
+import {SETTLED} from '../model/disk.js';
+
 export const DISK_STATES = [
   'Diskless',
   'Attaching',
@@ -111,6 +113,11 @@ function known<T extends string>(words: readonly T[], word: string | undefined):
 export function isMet({connection, volumes}: PeerState): boolean {
   const isAgreed = volumes.every(({replication}) => replication !== 'Off' && replication !== 'Unknown');
   return connection === 'Connected' && volumes.length > 0 && isAgreed;
+}
+
+/** Blocks are on their way from one copy to the other, or wait to be. */
+export function isUnderWay(replication: Replication): boolean {
+  return !['Off', 'Unknown', ...SETTLED].includes(replication);
 }
 
 export function hasMet(state: ResourceState): boolean {

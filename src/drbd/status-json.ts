@@ -4,6 +4,7 @@
 import {
   connectionOf,
   diskState,
+  isUnderWay,
   type PeerState,
   type PeerVolumeState,
   type ResourceState,
@@ -58,13 +59,12 @@ function peerOf(item: Item): PeerState {
 
 function peerVolumeOf(item: Item): PeerVolumeState {
   const replication = replicationOf(word(item, 'replication-state'));
-  const isSyncing = !['Off', 'Established', 'VerifyS', 'VerifyT', 'Unknown'].includes(replication);
   return {
     volume: number(item, 'volume') ?? 0,
     replication,
     disk: diskState(word(item, 'peer-disk-state')),
     outOfSyncKib: number(item, 'out-of-sync'),
-    donePercent: isSyncing ? (number(item, 'done') ?? number(item, 'percent-in-sync')) : undefined,
+    donePercent: isUnderWay(replication) ? (number(item, 'done') ?? number(item, 'percent-in-sync')) : undefined,
   };
 }
 

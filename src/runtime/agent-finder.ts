@@ -1,9 +1,10 @@
 // What the configuration check asks about agents and programs. Agents are found by the very function that the runner of
 // resources uses (agents.ts), so that what was checked is what will be run.
 
-import {accessSync, constants, readdirSync, statSync} from 'node:fs';
+import {accessSync, constants, statSync} from 'node:fs';
 import type {AgentFinder, AgentState} from '../config/facts.js';
 import {findAgent, UNIT_DIRS} from './agents.js';
+import {namesIn} from './names-in.js';
 
 export function agentFinder(agentDirs: readonly string[], unitDirs: readonly string[] = UNIT_DIRS): AgentFinder {
   return {
@@ -13,8 +14,8 @@ export function agentFinder(agentDirs: readonly string[], unitDirs: readonly str
       return isBarred ? 'not-executable' : 'missing';
     },
     names: () => [
-      ...agentDirs.flatMap(namesIn),
-      ...unitDirs.flatMap(namesIn).flatMap((name) => (name.endsWith('.service') ? [name.slice(0, -8)] : [])),
+      ...agentDirs.flatMap(agentsIn),
+      ...unitDirs.flatMap(agentsIn).flatMap((name) => (name.endsWith('.service') ? [name.slice(0, -8)] : [])),
     ],
   };
 }
@@ -33,10 +34,6 @@ export function stateOf(path: string): AgentState {
   }
 }
 
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory).filter((name) => !name.startsWith('.') && name !== 'README.md');
-  } catch {
-    return [];
-  }
+function agentsIn(directory: string): readonly string[] {
+  return namesIn(directory).filter((name) => !name.startsWith('.') && name !== 'README.md');
 }

@@ -1,9 +1,9 @@
 // What init starts by itself: links of sysvinit's runlevels and of systemd's targets. A server that heartbeat manages must not be
 // among them: it would run on both nodes. Promises: only names of directories are read, and what cannot be read has no links.
 
-import {readdirSync} from 'node:fs';
 import {join} from 'node:path';
 import {findAgent} from './agents.js';
+import {namesIn} from './names-in.js';
 
 const RUNLEVELS = ['2', '3', '4', '5'];
 
@@ -45,12 +45,4 @@ function linkOfRunlevel(name: string, etcDir: string): string | undefined {
     if (link !== undefined) return join(directory, link);
   }
   return undefined;
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }

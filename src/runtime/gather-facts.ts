@@ -1,7 +1,7 @@
 // Collects what the configuration check must know of this machine: name, interfaces, users, programs, devices. Everything
 // is read at most once and only when asked for; synchronous, because nothing else happens before the configuration is known.
 
-import {readdirSync, readFileSync, type Stats, statSync} from 'node:fs';
+import {readFileSync, type Stats, statSync} from 'node:fs';
 import {hostname, networkInterfaces} from 'node:os';
 import {dirname} from 'node:path';
 import type {Facts} from '../config/facts.js';
@@ -10,6 +10,7 @@ import {groupId, userAccount} from './accounts.js';
 import {agentFinder, stateOf} from './agent-finder.js';
 import {unitDirsOf} from './agents.js';
 import {bootLinkOf} from './boot-links.js';
+import {namesIn} from './names-in.js';
 
 const FACT_BYTES_MAX = 1 << 20;
 
@@ -64,14 +65,6 @@ function interfaces(): Facts['interfaces'] {
   const found = networkInterfaces();
   const names = new Set([...Object.keys(found), ...namesIn('/sys/class/net')]);
   return [...names].map((name) => ({name, addresses: (found[name] ?? []).map(({address}) => address)}));
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory);
-  } catch {
-    return [];
-  }
 }
 
 function addressIn(lines: readonly string[], name: string): string | undefined {

@@ -316,7 +316,8 @@ describe('a planned move of several groups', () => {
   });
 });
 
-test('a removed group that is blocked, and another name for it: the other groups are taken over all the same', () => {
+/** A removed group that is blocked on n1, where another name stands for it; n2 runs C. */
+function renamed() {
   const {pair, n1, n2} = pairOf('n1 A Server; n2 C Y');
   pair.boot('n1', 'n2');
   pair.until(() => n1.running.size === 2 && n2.running.size === 2);
@@ -324,6 +325,11 @@ test('a removed group that is blocked, and another name for it: the other groups
   n1.says.set('Server', TELLS_NOTHING);
   n1.reload({haresources: 'n1 B Server; n2 C Y'});
   pair.run(30_000);
+  return {pair, n1, n2};
+}
+
+test('a removed group that is blocked, and another name for it: the other groups are taken over all the same', () => {
+  const {pair, n1, n2} = renamed();
   n1.kill();
   returns(pair, 'n1');
   pair.run(30_000);
@@ -334,13 +340,7 @@ test('a removed group that is blocked, and another name for it: the other groups
 });
 
 test('and planned moves go on', () => {
-  const {pair, n1, n2} = pairOf('n1 A Server; n2 C Y');
-  pair.boot('n1', 'n2');
-  pair.until(() => n1.running.size === 2 && n2.running.size === 2);
-  n1.scripts.set('Server stop', FAILS);
-  n1.says.set('Server', TELLS_NOTHING);
-  n1.reload({haresources: 'n1 B Server; n2 C Y'});
-  pair.run(30_000);
+  const {pair, n2} = renamed();
   n2.request({command: 'standby', scope: 'all'});
   pair.run(5000);
   assert.deepEqual(pair.runners('C'), ['n1']);

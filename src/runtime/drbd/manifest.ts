@@ -12,7 +12,7 @@ import {syncDirectory, writeDurably} from './durable.js';
 export const PIECE_MAX = 1024 * 1024;
 const KINDS = ['changed', 'around', 'whole'] as const;
 export type PieceKind = (typeof KINDS)[number];
-const FORMAT = 'systole-drbd-backup 1';
+export const FORMAT = 'systole-drbd-backup 1';
 
 export interface SavedVolume {
   readonly volume: number;

@@ -14,6 +14,7 @@ import {holdLock} from './lock.js';
 import {
   blocksOf,
   dropManifest,
+  FORMAT,
   type Manifest,
   mustBeReadable,
   readIndex,
@@ -129,7 +130,7 @@ async function finish(journal: Journal, outcome: Outcome, {tools}: SaveOptions):
 function manifestOf(journal: Journal, {volumes, isExact, isPartial = false}: Outcome): Manifest {
   const {resource, node, ours, theirs} = journal;
   const about = {resource, node, takenMs: Date.now(), ours, theirs};
-  return {format: 'systole-drbd-backup 1', ...about, volumes, isExact, isPartial};
+  return {format: FORMAT, ...about, volumes, isExact, isPartial};
 }
 
 function save(
