@@ -4,6 +4,7 @@
 // at the latest timeoutMs + killDelayMs + STUCK_MS after the start; memory stays bounded; nothing is ever thrown.
 
 import {type ChildProcess, spawn} from 'node:child_process';
+import {setPriority} from 'node:os';
 import type {Readable} from 'node:stream';
 import {createLineLimiter} from './line-limiter.js';
 import {isGroupAlive, signalGroup} from './process-group.js';
@@ -20,6 +21,8 @@ export interface ProgramCall {
   readonly timeoutMs: number;
   readonly killDelayMs: number;
   readonly cwd?: string;
+  /** From 1 to 19: how far it makes way for others, as nice(1); soon after its start. Absent: not at all. */
+  readonly niceness?: number;
   /** Each line of stderr, bounded in length and number. */
   readonly onErrorLine?: (line: string) => void;
 }
@@ -58,8 +61,17 @@ export function runProgram(call: ProgramCall): RunningProgram {
     // Thrown for a NUL in an argument and the like; ENOENT and EACCES come as an event.
     return {pid: undefined, done: Promise.resolve(notStarted(startedMs)), cancel: () => {}};
   }
+  if (call.niceness !== undefined && child.pid !== undefined) makeWay(child.pid, call.niceness);
   const watch = new ProgramWatch(call, child, startedMs);
   return {pid: child.pid, done: watch.done, cancel: () => watch.stop()};
+}
+
+function makeWay(pid: number, niceness: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // It has ended already.
+  }
 }
 
 function notStarted(startedMs: number): ProgramExit {

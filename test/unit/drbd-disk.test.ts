@@ -92,6 +92,55 @@ describe('the agent', () => {
     assert.equal(await isJudged({}), true, 'a finding of a split brain');
   });
 
+  describe('with 8.4 every device is told by itself, by drbdsetup', () => {
+    const agent8 = async (action: string) => {
+      drbd.put('calls', '');
+      const env = {...drbd.env, HA_RUNDIR: drbd.dir, HA_VARLIBDIR: drbd.dir, SYSTOLE_PROC_DRBD: `${drbd.dir}/proc`};
+      const {status} = await runProgram(`${root}/resource.d/drbddisk`, ['data', action], env);
+      return [status, ...drbd.allCalls().trim().split('\n')];
+    };
+    const look = 'drbdsetup events2 --now data';
+    beforeEach(() => drbd.put('proc', 'version: 8.4.11 (api:1/proto:86-101)\n'));
+
+    test('there and back; drbdadm is not asked, so no typing error keeps it', async () => {
+      drbd.put('typo', '');
+      assert.deepEqual(await agent8('start'), [0, look, 'drbdsetup primary 0']);
+      assert.equal(drbd.get('role'), 'Primary');
+      assert.deepEqual(await agent8('stop'), [0, look, 'drbdsetup secondary 0']);
+      assert.equal(drbd.get('role'), 'Secondary');
+    });
+
+    test('a peer that has lost its power: asked twice, as 8.4 wants it', async () => {
+      drbd.set({prole: 'Primary'});
+      drbd.put('on-primary', '[ "$prole" != Primary ] || { prole=Unknown conn=Connecting repl=Off; save; exit 11; }');
+      const primary = 'drbdsetup primary 0';
+      assert.deepEqual(await agent8('start'), [0, look, 'drbdsetup show data', primary, look, primary]);
+    });
+
+    test('of two volumes one is refused: judged, and failed', async () => {
+      const device = (at: number) => `echo exists device name:data volume:${at} minor:${at} disk:UpToDate\n`;
+      drbd.put(
+        'on-events2',
+        `echo exists resource name:data role:$role\n${device(0)}${device(1)}echo exists -\nexit 0\n`,
+      );
+      drbd.put(
+        'on-primary',
+        'case $2 in 0) role=Primary; save; exit 0 ;; *) refused -10 "refused by peer node" 11 ;; esac',
+      );
+      const [status, ...calls] = await agent8('start');
+      assert.equal(status, 1);
+      assert.deepEqual(calls.slice(0, 4), [look, 'drbdsetup primary 0', 'drbdsetup primary 1', look]);
+      assert.ok(calls.length > 4, 'not judged');
+    });
+
+    test('held open: judged', async () => {
+      drbd.set({role: 'Primary'});
+      drbd.put('held', 'somebody\n');
+      const [status, , first, ...more] = await agent8('stop');
+      assert.deepEqual([status, first, more.length > 0], [1, 'drbdsetup secondary 0', true]);
+    });
+  });
+
   test('a resource that is not up is brought up; its status is a clear stopped', async () => {
     drbd.set({up: 'no'});
     const status = await agent('data', 'status');
@@ -155,6 +204,11 @@ describe('promote', () => {
     drbd.put('on-primary', 'case $(grep -c "drbdadm primary" calls) in 1) ;; *) conn=Connecting prole=Unknown ;; esac');
     assert.deepEqual(await promote('data', options()), {exit: 0, text: 'data is Primary'});
     assert.deepEqual(drbd.calls(), ['primary data', 'primary data']);
+  });
+
+  test('what is only watched makes way for the agents', async () => {
+    drbd.put('on-events2', 'until [ "$(nice)" = 10 ]; do :; done');
+    assert.equal((await new DrbdTools(drbd.env).inBackground().read('data')).found, 'up');
   });
 
   test('with two Primaries allowed nothing is tried while the peer is Primary', async () => {

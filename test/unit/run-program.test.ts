@@ -37,6 +37,11 @@ test('what cannot be executed is missing, not failed', async () => {
   assert.equal((await runProgram(call('prints-words', {args: ['a\0b']})).done).missing, true);
 });
 
+test('what makes way for others does so soon after its start', async () => {
+  const args = ['-c', 'until [ "$(nice)" = 7 ]; do :; done'];
+  assert.equal((await runProgram(call('', {path: '/bin/sh', args, niceness: 7})).done).code, 0);
+});
+
 test('the deadline ends a script by SIGTERM', async () => {
   const exit = await runProgram(call('forever', {timeoutMs: 100, killDelayMs: 5000})).done;
   assert.equal(exit.timedOut, true);

@@ -28,14 +28,23 @@ export type Sight =
 const READ_MS = 10_000;
 const KILL_DELAY_MS = 1000;
 const LOCK_S = '20';
+/** For what nobody waits for: on a node that takes over, the agents come first. */
+const BACKGROUND = 10;
 
 export class DrbdTools {
   readonly #env: Readonly<Record<string, string>>;
+  readonly #niceness: number | undefined;
 
-  constructor(env: Readonly<Record<string, string | undefined>>) {
+  constructor(env: Readonly<Record<string, string | undefined>>, niceness?: number) {
+    this.#niceness = niceness;
     const path = env['PATH'] ?? '';
     // The kernel starts its helpers with hardly any environment.
     this.#env = {...defined(env), PATH: `${path}${path === '' ? '' : ':'}/usr/sbin:/usr/bin:/sbin:/bin`, LC_ALL: 'C'};
+  }
+
+  /** The same, making way for others: for what is only watched or shown. */
+  inBackground(): DrbdTools {
+    return new DrbdTools(this.#env, BACKGROUND);
   }
 
   adm(words: readonly string[], timeoutMs: number): Promise<ToolExit> {
@@ -182,6 +191,7 @@ export class DrbdTools {
       env: this.#env,
       timeoutMs,
       killDelayMs: KILL_DELAY_MS,
+      ...(this.#niceness === undefined ? {} : {niceness: this.#niceness}),
       onErrorLine: (line) => complaints.push(line),
     });
     const {code, output, timedOut, missing} = await running.done;
