@@ -7,15 +7,18 @@ import {
   bringBack,
   deathWatch,
   during,
+  HA_LOG,
   log,
   type Run,
   ready,
   type Scenarios,
   seconds,
   statusOf,
+  stopwatch,
+  withSettings,
 } from '../run.js';
 import {HARESOURCES} from '../settings.js';
-import {until} from '../slow.js';
+import {SLOW, until} from '../slow.js';
 
 export const scenarios: Scenarios = {
   'first-start': {
@@ -75,6 +78,32 @@ export const scenarios: Scenarios = {
       assert.equal(await cluster.active(10_000), active, 'the group moved by itself');
       await run.note('return', before, 'nothing moved');
     },
+  },
+
+  // DRBD still shows a connected Primary when Heartbeat has called it dead: the kernel is made to ping it.
+  'power-cut-unnoticed': {
+    about:
+      'a power cut that DRBD has not noticed when the death is declared: the kernel asks, and the standby takes over',
+    order: 32,
+    play: (run) =>
+      withSettings(run, {net: `timeout ${300 * SLOW}; ping-int ${30 * SLOW}; ping-timeout ${30 * SLOW};`}, async () => {
+        const {cluster} = run;
+        const active = await ready(run);
+        const standby = cluster.other(active);
+        const before = await run.written();
+        const read = await stopwatch(standby, [
+          {file: HA_LOG, pattern: 'Running \\S*/drbddisk data start'},
+          {file: '/proc/drbd', pattern: '^ *0: cs:(NetworkFailure|Unconnected|WFConnection) '},
+        ]);
+        await active.powerCut();
+        assert.equal(await cluster.active(120_000), standby);
+        await run.serving(await run.written(), 90_000);
+        const [asked, noticed] = await read();
+        assert.ok(asked && noticed && noticed.missedMs > asked.missedMs, 'DRBD has noticed by itself');
+        const note = `DRBD noticed ${seconds(noticed.foundMs - asked.missedMs)} after it was asked`;
+        await bringBack(run, active);
+        await run.note('power-cut-unnoticed', before, note);
+      }),
   },
 
   // The original starts the old copy: every row since the first power cut is gone.
