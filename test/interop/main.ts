@@ -4,7 +4,7 @@
 // .build/interop/NAME: the timeline of messages and agent calls, both logs, the packets.
 
 import {spawnSync} from 'node:child_process';
-import {copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync} from 'node:fs';
+import {copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {parseArgs} from 'node:util';
 import type {DaemonKind} from '../../src/lab/daemon.js';
 import {labObstacle, packageRoot} from '../../src/lab/host.js';
@@ -55,6 +55,7 @@ function losesBlocks(log: string): boolean {
   return lostBlock.test(log) || count(saidByChild) > count(heardByDaemon);
 }
 
+const STORY_LINES = 60;
 const LANES_MIN = 4;
 const LANES_MAX = 14;
 
@@ -140,13 +141,24 @@ function summary(result: {
 }): number {
   const failed = result.outcomes.filter((each) => each.problem !== undefined);
   for (const each of result.repeated) process.stdout.write(`repeated: ${each}\n`);
-  for (const {name} of failed) process.stdout.write(`failed: ${name}: see ${resultsOf(name)}\n`);
+  for (const {name} of failed) process.stdout.write(`failed: ${name}: see ${resultsOf(name)}\n${endOfStory(name)}`);
   const passed = result.outcomes.length - failed.length;
   const commands = result.outcomes.reduce((sum, each) => sum + each.lostCommands, 0);
   const again = `${result.repeated.length} runs were made again, ${commands} commands given again`;
   process.stdout.write(`interop: ${result.seconds.toFixed(0)} s; blocks that the real daemon lost: ${again}\n`);
   process.stdout.write(`tests: ${passed} passed, ${failed.length} failed, 0 skipped\n`);
   return failed.length === 0 && passed > 0 ? 0 : 1;
+}
+
+/** Where only what was printed is kept, it must be enough to see what happened. */
+function endOfStory(name: string): string {
+  const path = `${resultsOf(name)}/story.txt`;
+  if (!existsSync(path)) return '';
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  return lines
+    .slice(-STORY_LINES)
+    .map((line) => `       ${line}\n`)
+    .join('');
 }
 
 function resultsOf(name: string): string {

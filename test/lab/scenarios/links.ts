@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import {packageRoot} from '../../../src/lab/host.js';
 import * as faults from '../faults.js';
+import type {Guest} from '../guest.js';
 import * as network from '../network.js';
 import {
   bringBack,
@@ -21,6 +22,8 @@ import {SLOW, until} from '../slow.js';
 
 /** From the line in the standby's log to its kernel's word. */
 const OUTDATED_MS = 2000;
+/** The median of so many counts: what else this machine does may hold up one. */
+const CUTS = 3;
 
 export const scenarios: Scenarios = {
   // The peer is outdated although its DRBD believes itself connected, and says so truthfully, in time.
@@ -32,36 +35,19 @@ export const scenarios: Scenarios = {
     play: async (run) => {
       const {cluster} = run;
       const active = await ready(run);
-      const standby = cluster.other(active);
       const before = await run.written();
-      // Debian's dopd writes nothing when it is asked, only what it answers.
-      const pattern = 'asks this node to outdate data|sending return code';
-      const read = await stopwatch(standby, [
-        {file: HA_LOG, pattern},
-        {file: '/proc/drbd', pattern: '^ *0: .* ds:Outdated/'},
-      ]);
-      await network.cutCable(1, 'eth1');
-      await until(async () => (await cluster.see(standby))?.minor?.disk === 'Outdated', {
-        timeoutMs: 60_000,
-        everyMs: 200,
-        what: () => 'the standby is not outdated',
-      });
-      const [asked, outdated] = await read();
-      assert.ok(asked && outdated);
-      // The later end of the one look, the earlier end of the other: never too short.
-      const tookMs = Math.max(0, outdated.foundMs - asked.missedMs);
+      const times: number[] = [];
+      for (let cut = 0; cut < CUTS; cut += 1) {
+        times.push(await outdatedByCut(run, active));
+        await run.serving(await run.written(), 30_000);
+        await network.healCable(1, 'eth1');
+        await cluster.synchronised();
+      }
+      const medianMs = times.toSorted((one, other) => one - other)[(CUTS - 1) / 2] ?? Number.NaN;
+      const said = `outdated ${times.map(seconds).join(', ')} after it was asked`;
       // Of a mixed pair nothing is promised: the original asks by a slower helper, and writes no line when it is asked.
-      if (cluster.kinds.every((kind) => kind === 'systole'))
-        assert.ok(tookMs <= OUTDATED_MS * SLOW, `outdated only ${seconds(tookMs)} after it was asked`);
-      await until(async () => (await cluster.see(active))?.minor?.peerDisk === 'Outdated', {
-        timeoutMs: 20_000,
-        everyMs: 200,
-        what: () => 'the Primary does not learn of it',
-      });
-      await run.serving(await run.written(), 30_000);
-      await network.healCable(1, 'eth1');
-      await cluster.synchronised();
-      await run.note('link-cut', before, `outdated ${seconds(tookMs)} after it was asked`);
+      if (cluster.kinds.every((kind) => kind === 'systole')) assert.ok(medianMs <= OUTDATED_MS * SLOW, said);
+      await run.note('link-cut', before, said);
     },
   },
 
@@ -192,4 +178,30 @@ async function nothingMoves(run: Run, name: string, forMs: number, cut: Cut): Pr
   const {outageMs} = await run.client.report();
   assert.ok(outageMs < 8000 * SLOW, `an outage of ${seconds(outageMs)} although nothing moved`);
   await run.note(name, before, 'nothing moved');
+}
+
+/** Cuts the replication link, and waits until both kernels know that the standby is Outdated. Milliseconds from the asking to that. */
+async function outdatedByCut({cluster}: Run, active: Guest): Promise<number> {
+  const standby = cluster.other(active);
+  // Debian's dopd writes nothing when it is asked, only what it answers.
+  const pattern = 'asks this node to outdate data|sending return code';
+  const read = await stopwatch(standby, [
+    {file: HA_LOG, pattern},
+    {file: '/proc/drbd', pattern: '^ *0: .* ds:Outdated/'},
+  ]);
+  await network.cutCable(1, 'eth1');
+  await until(async () => (await cluster.see(standby))?.minor?.disk === 'Outdated', {
+    timeoutMs: 60_000,
+    everyMs: 200,
+    what: () => 'the standby is not outdated',
+  });
+  const [asked, outdated] = await read();
+  assert.ok(asked && outdated);
+  await until(async () => (await cluster.see(active))?.minor?.peerDisk === 'Outdated', {
+    timeoutMs: 20_000,
+    everyMs: 200,
+    what: () => 'the Primary does not learn of it',
+  });
+  // The later end of the one look, the earlier end of the other: never too short.
+  return Math.max(0, outdated.foundMs - asked.missedMs);
 }
