@@ -75,9 +75,31 @@ function quickRestart(role: Role): Case {
     run: async (scene) => {
       await startBoth(scene);
       const node = scene[role];
+      const peer = other(scene, node);
+      await node.stop();
+      // Within a takeover of its own the original gives back what it is about to take (docs/interop.md).
+      if (peer.kind === 'real' && scene.mode === 'on')
+        await scene.lab.settled(scene.lab.allOn(peer.name), {words: {[node.name]: ['']}});
+      await node.start();
+      await scene.lab.settled(afterReturn(scene, peer));
+    },
+  };
+}
+
+/** Started again while the peer's takeover goes on. */
+function restartWithinTakeover(role: Role): Case {
+  return {
+    name: `restart-within-takeover-${label[role]}`,
+    modes: role === 'ours' ? ['off', 'legacy'] : every,
+    run: async (scene) => {
+      await startBoth(scene);
+      const node = scene[role];
+      const peer = other(scene, node);
+      const [first = ''] = node.running();
+      peer.inject(first, 'start', 'delay 2');
       await node.stop();
       await node.start();
-      await scene.lab.settled(afterReturn(scene, other(scene, node)));
+      await scene.lab.settled(afterReturn(scene, peer));
     },
   };
 }
@@ -137,7 +159,14 @@ function killForGood(role: Role): Case {
 
 export const life: readonly Case[] = [
   startTogether,
-  ...roles.flatMap((role) => [startFirst(role), crash(role), stop(role), quickRestart(role), reboot(role)]),
+  ...roles.flatMap((role) => [
+    startFirst(role),
+    crash(role),
+    stop(role),
+    quickRestart(role),
+    restartWithinTakeover(role),
+    reboot(role),
+  ]),
   stopBoth,
   ...roles.flatMap((role) => [killDaemon(role), killForGood(role)]),
 ];
