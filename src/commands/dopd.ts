@@ -86,7 +86,7 @@ class Dopd {
 
   #watchSplitBrain(member: ApiMember): void {
     this.#splits = new SplitBrainWatch({
-      tools: this.#tools.inBackground(),
+      tools: this.#tools,
       node: member.node,
       places: paths(),
       send: (message) => member.send(message),

@@ -21,7 +21,7 @@ export interface ProgramCall {
   readonly timeoutMs: number;
   readonly killDelayMs: number;
   readonly cwd?: string;
-  /** From 1 to 19: how far it makes way for others, as nice(1); soon after its start. Absent: not at all. */
+  /** Its niceness, 1 to 19, soon after its start. Absent: that of this process. */
   readonly niceness?: number;
   /** Each line of stderr, bounded in length and number. */
   readonly onErrorLine?: (line: string) => void;

@@ -114,7 +114,7 @@ describe('the agent', () => {
       drbd.set({prole: 'Primary'});
       drbd.put('on-primary', '[ "$prole" != Primary ] || { prole=Unknown conn=Connecting repl=Off; save; exit 11; }');
       const primary = 'drbdsetup primary 0';
-      assert.deepEqual(await agent8('start'), [0, look, 'drbdsetup show data', primary, look, primary]);
+      assert.deepEqual(await agent8('start'), [0, look, 'drbdsetup show data', primary, look, look, primary]);
     });
 
     test('of two volumes one is refused: judged, and failed', async () => {
@@ -131,6 +131,14 @@ describe('the agent', () => {
       assert.equal(status, 1);
       assert.deepEqual(calls.slice(0, 4), [look, 'drbdsetup primary 0', 'drbdsetup primary 1', look]);
       assert.ok(calls.length > 4, 'not judged');
+    });
+
+    test('of all resources one is Primary: the others are not taken for it', async () => {
+      drbd.set({role: 'Primary'});
+      drbd.put('resources', 'data\nlogs\n');
+      const start = await agent('all', 'start');
+      assert.equal(start.status, 1, start.stderr);
+      assert.match(start.stderr, /logs/);
     });
 
     test('held open: judged', async () => {

@@ -280,7 +280,7 @@ export class DiskWatch {
     if (this.isLooking) return;
     this.isLooking = true;
     const {heard, stream} = this;
-    const all = await this.options.tools.readAll();
+    const all = await this.options.tools.inBackground().readAll();
     this.isLooking = false;
     if (this.isClosed || stream !== this.stream) return;
     if (all === undefined) return this.lookFailed();

@@ -39,15 +39,7 @@ export function openDiskService(options: DiskServiceOptions): DiskService {
   const places = drbdPlaces(options.env);
   const {isFreshStart} = options;
   const warn = (text: string): void => log(record('WARN', 'DISK_NOTE', text));
-  const watch = new DiskWatch({
-    ...options.watch,
-    tools: tools.inBackground(),
-    peer,
-    places,
-    isFreshStart,
-    warn,
-    onFacts,
-  });
+  const watch = new DiskWatch({...options.watch, tools, peer, places, isFreshStart, warn, onFacts});
   const isSplit = (name: string): boolean => {
     const kind = readFinding(places, name)?.kind;
     return kind === 'split-brain' || kind === 'unrelated' || readJson(journalPath(places, name)) !== undefined;
