@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import type {Cluster} from './cluster.js';
 import type {Guest} from './guest.js';
 import {cutCable, healCable} from './network.js';
+import {median} from './run.js';
 import {until} from './slow.js';
 
 export interface Cut {
@@ -190,13 +191,9 @@ function liedAt(entry: Entry, standby: readonly Entry[], isDeclaredDead: boolean
 
 export function summary(results: readonly CutResult[]): string {
   const of = (pick: (result: CutResult) => number | undefined): string => {
-    const sorted = results
-      .map(pick)
-      .filter((value) => value !== undefined)
-      .sort((left, right) => left - right);
-    if (sorted.length === 0) return 'none';
-    const median = sorted[Math.floor(sorted.length / 2)] as number;
-    return `${(median / 1000).toFixed(2)} s (max ${((sorted.at(-1) as number) / 1000).toFixed(2)}, ${sorted.length})`;
+    const found = results.map(pick).filter((value) => value !== undefined);
+    if (found.length === 0) return 'none';
+    return `${(median(found) / 1000).toFixed(2)} s (max ${(Math.max(...found) / 1000).toFixed(2)}, ${found.length})`;
   };
   return [
     `cut to noticed ${of((each) => each.noticedMs)}`,

@@ -249,6 +249,12 @@ export async function log(guest: Guest): Promise<string> {
   return (await guest.exec(`cat ${HA_LOG}`)).stdout;
 }
 
+/** Of those that there are, of two in the middle the later; without any, one that meets no bound. */
+export function median(values: readonly (number | undefined)[]): number {
+  const sorted = values.filter((value) => value !== undefined).sort((left, right) => left - right);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.POSITIVE_INFINITY;
+}
+
 export function seconds(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
 }

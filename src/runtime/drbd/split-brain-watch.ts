@@ -216,7 +216,7 @@ export class SplitBrainWatch {
     const {node, places, send} = this.#options;
     const known = this.#of(resource);
     // Nobody waits for our own question; what the other node says may change what this copy counts for.
-    const tools = heard.heardMs === 0 ? this.#options.tools.inBackground() : this.#options.tools;
+    const tools = isAsking ? this.#options.tools.inBackground() : this.#options.tools;
     const looked = await viewHere(tools, node, resource, places, known.history.times);
     if (!('view' in looked)) return;
     const marks = JSON.stringify(looked.view.volumes.map(({generation}) => generation));

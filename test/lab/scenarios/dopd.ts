@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import {CutJudge, type Load, plan, summary} from '../cuts.js';
 import type {Guest} from '../guest.js';
-import {bringBack, type Run, ready, readyOn, type Scenarios, seconds, withSettings} from '../run.js';
+import {bringBack, median, type Run, ready, readyOn, type Scenarios, seconds, withSettings} from '../run.js';
 import {FENCED, type Settings} from '../settings.js';
 import {until} from '../slow.js';
 
@@ -204,9 +204,4 @@ async function slownessOf(guest: Guest): Promise<number> {
   );
   const tookMs = median(times.trim().split('\n').map(Number));
   return Math.max(1, tookMs / 300);
-}
-
-function median(values: readonly (number | undefined)[]): number {
-  const sorted = values.filter((value) => value !== undefined).sort((left, right) => left - right);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.POSITIVE_INFINITY;
 }
